@@ -1,0 +1,119 @@
+package boltlog
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/lineshaft/lineshaft/journal"
+)
+
+// TestWriteFails takes the file away under a Log: the first call that fails is the last that is tried.
+func TestWriteFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	var file *os.File
+	log, err := Open(path, Options{openFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b journal.Builder
+	errs := make(chan error, 1)
+	appended := func(_ uint64, err error) { errs <- err }
+	log.Append(b.Seal(), appended)
+	if err := <-errs; err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log.Append(b.Seal(), appended)
+	first := <-errs
+	if !errors.Is(first, journal.ErrFailed) || !errors.Is(first, os.ErrClosed) {
+		t.Fatalf("Append: %v; want ErrFailed and its cause", first)
+	}
+	db := log.db
+	log.db = nil // whoever tries again, ends here
+	log.Append(b.Seal(), appended)
+	if err := <-errs; err != first {
+		t.Errorf("Append: %v; want the first error", err)
+	}
+	log.Save(journal.Update{Index: 1}, func(err error) { errs <- err })
+	if err := <-errs; err != first {
+		t.Errorf("Save: %v; want the first error", err)
+	}
+	log.db = db
+	if err := log.Close(); err == nil {
+		t.Error("Close of a file that was taken away returned no error")
+	}
+
+	log, err = Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log.last != 1 {
+		t.Errorf("the last batch is %d; want 1", log.last)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReadFails cuts a file while a Log maps it, as a disk does that fails: to read there is a fault.
+func TestReadFails(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a mapped file cannot be cut there")
+	}
+	path := filepath.Join(t.TempDir(), "journal")
+	log, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	log.Append(new(journal.Builder).Seal(), func(_ uint64, err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 2*4096); err != nil {
+		t.Fatal(err)
+	}
+	err = log.Recover(func(journal.Snapshot) error { t.Error("a snapshot"); return nil }, nil)
+	if !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("Recover: %v; want ErrDamaged", err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGroupLen bounds what one transaction takes.
+func TestGroupLen(t *testing.T) {
+	var b journal.Builder
+	if err := b.Add(journal.KindInput, "p", make([]byte, groupMaxBytes/2)); err != nil {
+		t.Fatal(err)
+	}
+	large := call{batch: b.Seal(), appended: func(uint64, error) {}}
+	small := call{batch: new(journal.Builder).Seal(), appended: large.appended}
+	closed := small
+	closed.closed = true
+	save := call{saved: func(error) {}}
+	for _, test := range []struct {
+		calls []call
+		want  int
+	}{
+		{[]call{small}, 1},
+		{[]call{small, small, small}, 3},
+		{[]call{large, large}, 1},
+		{[]call{large, small, large}, 2},
+		{[]call{small, save, small}, 1},
+		{[]call{small, small, closed}, 2},
+	} {
+		if got := groupLen(test.calls); got != test.want {
+			t.Errorf("%d calls: %d in one transaction; want %d", len(test.calls), got, test.want)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package boltlog
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/lineshaft/lineshaft/journal"
+)
+
+// Defaults of Options.
+const (
+	DefaultLockTimeout      = time.Second
+	DefaultInitialMmapBytes = 1 << 30
+)
+
+const fileMode = 0o600 // journals hold what users sent
+
+// Options of Open. The zero value means the defaults.
+type Options struct {
+	// LockTimeout is how long Open waits for another process to let go of the file: one that was told to stop may still
+	// be at it. Zero means DefaultLockTimeout; less than zero means not to wait.
+	LockTimeout time.Duration
+
+	// InitialMmapBytes is the address space into which the file is mapped at first, in bytes. It costs no memory. When the
+	// file outgrows it, one commit waits until it is mapped anew. Zero means DefaultInitialMmapBytes. (On Windows the
+	// file itself is made that large at once.)
+	InitialMmapBytes int
+
+	openFile func(string, int, os.FileMode) (*os.File, error) // in tests, to see the file; nil means os.OpenFile
+
+	_ struct{}
+}
+
+func (o Options) withDefaults() Options {
+	switch {
+	case o.LockTimeout == 0:
+		o.LockTimeout = DefaultLockTimeout
+	case o.LockTimeout < 0:
+		o.LockTimeout = 1 // to bbolt zero means to wait forever
+	}
+	if o.InitialMmapBytes == 0 {
+		o.InitialMmapBytes = DefaultInitialMmapBytes
+	}
+	if o.openFile == nil {
+		o.openFile = os.OpenFile
+	}
+	return o
+}
+
+// bolt returns the options under which the file is written.
+func (o Options) bolt() *bolt.Options {
+	return &bolt.Options{
+		Timeout:         o.LockTimeout,
+		InitialMmapSize: o.InitialMmapBytes,
+		OpenFile:        o.openFile,
+		// The list of free pages would be written with every commit. Without it Open finds them by reading the file.
+		NoFreelistSync: true,
+		FreelistType:   bolt.FreelistMapType,
+		NoStatistics:   true,
+	}
+}
+
+// Open opens the journal in the file at path, or makes one if there is no such file. The directory must exist.
+//
+// It returns one line that names the file and wraps
+//   - journal.ErrLocked if another process, or another Log of this one, holds it;
+//   - journal.ErrFormat if it is no journal: a directory, empty, not a bbolt file or one of another program;
+//   - journal.ErrVersion if it is a journal in another format;
+//   - journal.ErrDamaged if its structure is damaged: see also Recover;
+//   - the error of the operating system, such as fs.ErrNotExist or fs.ErrPermission, if it cannot be read or written.
+//
+// A file for which it returns an error is not changed. An empty file is refused rather than taken for a new one, since
+// it may be all that a full disk left of a journal.
+func Open(path string, opts Options) (*Log, error) {
+	l, err := open(path, opts.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("journal file %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func open(path string, opts Options) (*Log, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = create(path)
+	} else if err == nil {
+		err = checkKind(info)
+	}
+	if err != nil {
+		return nil, systemError(err)
+	}
+	if err := inspect(path, opts); err != nil {
+		return nil, err
+	}
+	db, err := bolt.Open(path, fileMode, opts.bolt())
+	if err != nil {
+		return nil, boltError(err, opts)
+	}
+	l := &Log{path: path, db: db}
+	err = db.View(func(tx *bolt.Tx) (err error) {
+		l.snapshot, l.last, err = readIndices(bucketsOf(tx))
+		return err
+	})
+	if err != nil {
+		_ = db.Close() // err says what is wrong
+		return nil, err
+	}
+	return l, nil
+}
+
+func checkKind(info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return fmt.Errorf("%w: it is a directory", journal.ErrFormat)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: it is not a regular file", journal.ErrFormat)
+	case info.Size() == 0:
+		return fmt.Errorf("%w: it is empty; delete it to start anew", journal.ErrFormat)
+	}
+	return nil
+}
+
+// inspect opens the file for reading only, and refuses what is not an intact journal of this format.
+func inspect(path string, opts Options) error {
+	var file *os.File
+	db, err := bolt.Open(path, fileMode, &bolt.Options{
+		Timeout:  opts.LockTimeout,
+		ReadOnly: true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+	})
+	if err != nil {
+		return boltError(err, opts)
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		if err := verifyPages(file, tx); err != nil {
+			return err
+		}
+		return checkOurs(tx)
+	})
+	return cmp.Or(err, db.Close())
+}
+
+// checkOurs checks the format version and that the buckets are there.
+func checkOurs(tx *bolt.Tx) error {
+	ours := tx.Bucket(bucketOurs)
+	if ours == nil {
+		return errForeign
+	}
+	format := ours.Get(keyFormat)
+	if len(format) != formatBytes {
+		return fmt.Errorf("%w: a format version of %d bytes", journal.ErrDamaged, len(format))
+	}
+	if v := binary.BigEndian.Uint32(format); v != formatVersion {
+		return fmt.Errorf("%w: %d where this program reads %d", journal.ErrVersion, v, formatVersion)
+	}
+	for _, name := range [][]byte{bucketBatches, bucketStates} {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("%w: bucket %q is missing", journal.ErrDamaged, name)
+		}
+	}
+	return nil
+}
+
+var errForeign = fmt.Errorf("%w: it is a bbolt file of another program", journal.ErrFormat)
+
+// boltError says what an error of bbolt's Open means.
+func boltError(err error, opts Options) error {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("%w (waited %v)", journal.ErrLocked, opts.LockTimeout)
+	case errors.Is(err, berrors.ErrInvalid):
+		return fmt.Errorf("%w: it is not a bbolt file", journal.ErrFormat)
+	case errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("%w: another format of bbolt's", journal.ErrVersion)
+	case errors.Is(err, berrors.ErrChecksum):
+		return fmt.Errorf("%w: both meta pages", journal.ErrDamaged)
+	case errors.As(err, &errno):
+		return systemError(err)
+	}
+	return fmt.Errorf("%w: %w", journal.ErrDamaged, err) // such as a file of less than two pages
+}
+
+// systemError strips the file's name off an error of the operating system, since ours names it already.
+func systemError(err error) error {
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		return fmt.Errorf("cannot %s: %w", pe.Op, pe.Err)
+	}
+	return err
+}
