@@ -1,0 +1,358 @@
+package statemachine
+
+import (
+	"errors"
+	"reflect"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/lineshaft/lineshaft/codec"
+)
+
+// This file is where S, I and O disappear: above it a loop sees names, bytes
+// and opaque values.
+
+// Server is a machine whose types are hidden. Only *Machine implements it.
+type Server interface {
+	// New returns a process of the machine, not initialised; moment is that of
+	// the loop that will step it.
+	New(name Name, m *Moment) Process
+	// Validate reports what the machine lacks, if anything.
+	Validate() error
+}
+
+// Process is one process of a machine, as a loop sees it. Methods are for the
+// loop alone, except where they say "any goroutine".
+type Process interface {
+	// Init begins a life: the state is Init's result, given what was saved. It
+	// returns Init's error, or a *CrashError.
+	Init() error
+	// Step applies the input of the exchange x and leaves the output in it.
+	// After a crash the state is what it was.
+	Step(x any) *CrashError
+	// Terminator returns the machine's Terminate, bound to the state as it is
+	// now and to the reason: to be run once, on any goroutine. Nil if the
+	// machine has none.
+	Terminator(Reason) func() *CrashError
+	// End ends a life: the state is gone, and with it what readers see.
+	End()
+	// Hide stops reads by callers' goroutines until the next Init.
+	Hide()
+
+	// Durable reports whether the machine's states can be saved. Any goroutine.
+	Durable() bool
+	// Keep makes the state what the next Init is given as saved, if the
+	// machine's states can be saved.
+	Keep()
+	// Load makes the state that data encodes (msgpack) the one that the next
+	// Init is given as saved.
+	Load(data []byte) error
+	// Resume begins a life with the kept state itself, without Init.
+	Resume()
+	// Kept returns the state kept for the next Init, to be encoded on any
+	// goroutine at any later time; false if there is none.
+	Kept() (Encoder, bool)
+	// Current returns the present state, likewise.
+	Current() Encoder
+
+	// Decode returns a new exchange for the input that body encodes. A panic of
+	// a codec, here and elsewhere, becomes an error: a *CrashError. Any goroutine.
+	Decode(f codec.Format, body []byte) (x any, err error)
+	// AppendInput appends the input of x in msgpack. Any goroutine.
+	AppendInput(dst []byte, x any) ([]byte, error)
+	// AppendOutput appends the output of x. Any goroutine.
+	AppendOutput(dst []byte, f codec.Format, x any) ([]byte, error)
+	// IsReadOnly reports whether the machine says so of the input of x; a panic
+	// counts as no. Any goroutine.
+	IsReadOnly(x any) bool
+	// Describe returns the names of the input's and the output's type. Any goroutine.
+	Describe() (in, out string)
+	// Free takes x back for another input. Any goroutine.
+	Free(x any)
+	// Read steps the input of x against the published state if it is read-only
+	// and a state is published; false if not. Any goroutine: one that the step
+	// ends, by runtime.Goexit, takes the crash with it.
+	Read(x any) (bool, *CrashError)
+}
+
+// Encoder appends the msgpack encoding of a state that is kept for it.
+type Encoder func(dst []byte) ([]byte, error)
+
+// Port is a Process whose input and output types are known: what lets a typed
+// call neither encode nor allocate.
+type Port[I, O any] interface {
+	Process
+	// StepIn is Step without an exchange.
+	StepIn(in I) (O, *CrashError)
+	// ReadIn is Read without an exchange. Any goroutine.
+	ReadIn(in I) (O, bool, *CrashError)
+	// NewExchange returns an exchange for in. Any goroutine.
+	NewExchange(in I) *Exchange[I, O]
+}
+
+// Exchange carries an input to a process, and its output back.
+type Exchange[I, O any] struct {
+	In  I
+	Out O
+}
+
+// Validate reports what the machine lacks.
+func (m *Machine[S, I, O]) Validate() error {
+	switch {
+	case m == nil:
+		return errors.New("the machine is nil")
+	case m.Step == nil:
+		return errors.New("the machine has no Step")
+	case m.Input == nil:
+		return errors.New("the machine has no Input codec")
+	case m.Output == nil:
+		return errors.New("the machine has no Output codec")
+	}
+	return nil
+}
+
+// New returns a process of the machine.
+func (m *Machine[S, I, O]) New(name Name, moment *Moment) Process {
+	return &process[S, I, O]{m: m, fx: Effects[O]{moment: moment, name: name}}
+}
+
+type process[S, I, O any] struct {
+	m     *Machine[S, I, O]
+	fx    Effects[O]
+	state S
+	kept  *S                // what the next Init is given
+	view  atomic.Pointer[S] // what readers see; nil unless up and m.ReadOnly is set
+}
+
+func (p *process[S, I, O]) Init() (err error) {
+	state := *new(S)
+	crash := guard(p.fx.name, "init", p.fx.moment.goexit, func() {
+		switch {
+		case p.m.Init != nil:
+			state, err = p.m.Init(Start[S]{Name: p.fx.name, Saved: p.kept})
+		case p.kept != nil:
+			state = *p.kept
+		}
+	})
+	if crash != nil {
+		return crash
+	}
+	if err != nil {
+		return err
+	}
+	p.live(state)
+	return nil
+}
+
+func (p *process[S, I, O]) Resume() { p.live(*p.kept) }
+
+// live makes s the state that is stepped and, where inputs can be read-only,
+// the one that readers see. That costs an allocation, so that readers need no lock.
+func (p *process[S, I, O]) live(s S) {
+	p.state = s
+	if p.m.ReadOnly != nil {
+		view := s
+		p.view.Store(&view)
+	}
+}
+
+func (p *process[S, I, O]) End() {
+	p.Hide()
+	p.state = *new(S)
+}
+
+func (p *process[S, I, O]) Hide() { p.view.Store(nil) }
+
+func (p *process[S, I, O]) Step(x any) *CrashError {
+	ex := x.(*Exchange[I, O])
+	var crash *CrashError
+	ex.Out, crash = p.StepIn(ex.In)
+	return crash
+}
+
+func (p *process[S, I, O]) StepIn(in I) (out O, crash *CrashError) {
+	finished := false
+	defer func() {
+		if !finished {
+			crash = caught(p.fx.name, "step", recover())
+			if crash.Value == errGoexit && p.fx.moment.goexit != nil {
+				p.fx.moment.goexit(crash)
+			}
+		}
+	}()
+	var s S
+	s, out = p.m.Step(in, p.state, &p.fx)
+	readOnly := p.readOnly(in)
+	finished = true
+	if !readOnly {
+		p.live(s)
+	}
+	return out, nil
+}
+
+func (p *process[S, I, O]) Read(x any) (bool, *CrashError) {
+	ex := x.(*Exchange[I, O])
+	var ok bool
+	var crash *CrashError
+	ex.Out, ok, crash = p.ReadIn(ex.In)
+	return ok, crash
+}
+
+func (p *process[S, I, O]) ReadIn(in I) (out O, ok bool, crash *CrashError) {
+	view := p.view.Load()
+	if view == nil {
+		return out, false, nil
+	}
+	fx, _ := p.m.effects.Get().(*Effects[O])
+	if fx == nil {
+		fx = &Effects[O]{moment: &Moment{seed: ^p.m.readers.Add(1)}} // far from the seeds of entries
+	}
+	finished := false
+	defer func() {
+		if !finished {
+			ok, crash = true, caught(p.fx.name, "read_only", recover())
+		}
+	}()
+	if p.m.ReadOnly(in) {
+		fx.name, fx.moment.clock = p.fx.name, p.fx.moment.clock
+		fx.moment.Set(0, fx.moment.seed)
+		_, out = p.m.Step(in, *view, fx)
+		ok = true
+	}
+	finished = true
+	p.m.effects.Put(fx)
+	return out, ok, nil
+}
+
+func (p *process[S, I, O]) Terminator(r Reason) func() *CrashError {
+	if p.m.Terminate == nil {
+		return nil
+	}
+	name, state := p.fx.name, p.state
+	return func() *CrashError {
+		return guard(name, "terminate", nil, func() { p.m.Terminate(name, state, r) })
+	}
+}
+
+func (p *process[S, I, O]) Durable() bool { return p.m.State != nil }
+
+func (p *process[S, I, O]) Keep() {
+	if p.Durable() {
+		kept := p.state
+		p.kept = &kept
+	}
+}
+
+func (p *process[S, I, O]) Load(data []byte) error {
+	s, err := decode(p.fx.name, p.m.State, codec.Msgpack, data)
+	if err != nil {
+		return err
+	}
+	p.kept = &s
+	return nil
+}
+
+func (p *process[S, I, O]) Kept() (Encoder, bool) {
+	if p.kept == nil {
+		return nil, false
+	}
+	return p.encoder(*p.kept), true
+}
+
+func (p *process[S, I, O]) Current() Encoder { return p.encoder(p.state) }
+
+func (p *process[S, I, O]) encoder(s S) Encoder {
+	name, states := p.fx.name, p.m.State
+	return func(dst []byte) ([]byte, error) { return encode(name, states, dst, codec.Msgpack, s) }
+}
+
+func (p *process[S, I, O]) IsReadOnly(x any) (is bool) {
+	guard(p.fx.name, "read_only", nil, func() { is = p.readOnly(x.(*Exchange[I, O]).In) })
+	return is
+}
+
+func (p *process[S, I, O]) readOnly(in I) bool { return p.m.ReadOnly != nil && p.m.ReadOnly(in) }
+
+func (p *process[S, I, O]) NewExchange(in I) *Exchange[I, O] {
+	ex, _ := p.m.exchanges.Get().(*Exchange[I, O])
+	if ex == nil {
+		ex = new(Exchange[I, O])
+	}
+	ex.In = in
+	return ex
+}
+
+func (p *process[S, I, O]) Free(x any) {
+	ex := x.(*Exchange[I, O])
+	*ex = Exchange[I, O]{}
+	p.m.exchanges.Put(ex)
+}
+
+func (p *process[S, I, O]) Decode(f codec.Format, body []byte) (any, error) {
+	in, err := decode(p.fx.name, p.m.Input, f, body)
+	if err != nil {
+		return nil, err
+	}
+	return p.NewExchange(in), nil
+}
+
+func (p *process[S, I, O]) AppendInput(dst []byte, x any) ([]byte, error) {
+	return encode(p.fx.name, p.m.Input, dst, codec.Msgpack, x.(*Exchange[I, O]).In)
+}
+
+func (p *process[S, I, O]) AppendOutput(dst []byte, f codec.Format, x any) ([]byte, error) {
+	return encode(p.fx.name, p.m.Output, dst, f, x.(*Exchange[I, O]).Out)
+}
+
+// Describe returns the names of the process's input and output types.
+func (p *process[S, I, O]) Describe() (in, out string) {
+	return reflect.TypeFor[I]().String(), reflect.TypeFor[O]().String()
+}
+
+// encode is c.Append; a panic in it becomes its error.
+func encode[T any](name Name, c codec.Codec[T], dst []byte, f codec.Format, v T) (out []byte, err error) {
+	crash := guard(name, "encode", nil, func() { out, err = c.Append(dst, f, v) })
+	if crash != nil {
+		return dst, crash
+	}
+	return out, err
+}
+
+// decode is c.Decode; a panic in it becomes its error.
+func decode[T any](name Name, c codec.Codec[T], f codec.Format, data []byte) (v T, err error) {
+	crash := guard(name, "decode", nil, func() { v, err = c.Decode(f, data) })
+	if crash != nil {
+		return v, crash
+	}
+	return v, err
+}
+
+// errGoexit stands for the panic that runtime.Goexit is not.
+var errGoexit = errors.New("the function called runtime.Goexit")
+
+// guard runs f and returns its panic. If f calls runtime.Goexit, guard does not
+// return; then goexit, unless nil, is called.
+func guard(name Name, in string, goexit func(*CrashError), f func()) (crash *CrashError) {
+	finished := false
+	defer func() {
+		if !finished {
+			crash = caught(name, in, recover())
+			if crash.Value == errGoexit && goexit != nil {
+				goexit(crash)
+			}
+		}
+	}()
+	f()
+	finished = true
+	return nil
+}
+
+// caught makes a *CrashError of what recover returned in a function that did
+// not finish. The zero recovered means Goexit: a panic of nil is a
+// *runtime.PanicNilError.
+func caught(name Name, in string, recovered any) *CrashError {
+	if recovered == nil {
+		recovered = errGoexit
+	}
+	return &CrashError{Name: name, In: in, Value: recovered, Stack: debug.Stack()}
+}

@@ -1,0 +1,131 @@
+package supervisor
+
+import "github.com/lineshaft/lineshaft/statemachine"
+
+// newNode returns a node for a child of s with that spec, not linked.
+func newNode(s *Node, spec Child) *Node {
+	n := new(Node)
+	n.init(s, spec)
+	return n
+}
+
+// init makes n the node of a child of parent with that spec.
+func (n *Node) init(parent *Node, spec Child) {
+	c := spec.common()
+	n.name, n.spec, n.parent = c.name, spec, parent
+	n.restart, n.significant = c.restart, c.significant
+	if s, ok := spec.(Supervisor); ok {
+		n.sup = newSup(s)
+	}
+}
+
+// start asks for a new incarnation of n.
+func (t *Tree) start(n *Node) {
+	n.gen++
+	n.set(starting)
+	if n.parent != nil {
+		n.parent.sup.result = waiting
+	}
+	if n.sup != nil {
+		*n.sup = sup{spec: n.sup.spec, static: n.sup.static}
+		t.begin(n, opInit)
+	}
+	t.emit(Action{Kind: Start, PID: n.PID()})
+}
+
+// settle ends the start of n, and lets its supervisor know.
+func (t *Tree) settle(n *Node, r result, err error) {
+	if r == cameUp {
+		n.starts++
+		n.upGen = n.gen
+		n.set(up)
+	} else {
+		n.set(down)
+	}
+	if n.sup != nil {
+		t.finish(n)
+	}
+	if p := n.parent; p != nil {
+		p.sup.result, p.sup.err = r, err
+		t.wake(p)
+	}
+}
+
+// adopt makes the children of s's spec its children, all down, and begins to
+// start them. S7: a SimpleOneForOne supervisor has none to begin with.
+func (t *Tree) adopt(s *Node) {
+	u := s.sup
+	s.build()
+	for i := range u.static {
+		c := &u.static[i]
+		if t.names[c.name] != nil {
+			t.quit(s, statemachine.Crash(&SpecError{
+				Path: []statemachine.Name{s.name, c.name}, Field: "Name", Err: ErrDuplicateName}))
+			return
+		}
+		t.link(s, c)
+	}
+	u.cursor = u.first
+	t.begin(s, opStart)
+	t.wake(s)
+}
+
+// build makes the nodes of the children of s's spec, once.
+func (s *Node) build() {
+	u := s.sup
+	if u.static != nil || u.pool() {
+		return
+	}
+	u.static = make([]Node, len(u.spec.Children))
+	for i := range u.static {
+		u.static[i].init(s, u.spec.Children[i])
+	}
+}
+
+// startChildren starts the children from the cursor on, one after the other.
+// S3, S6, S12, S13
+func (t *Tree) startChildren(s *Node) {
+	u := s.sup
+	for u.cursor != nil {
+		c := u.cursor
+		switch u.take() {
+		case none:
+			t.start(c)
+			return
+		case failed:
+			t.startFailed(s, c)
+			return
+		case cameUp:
+			u.cursor = c.next
+		case ignored:
+			u.cursor = c.next
+			if c.restart == Temporary {
+				t.drop(c)
+			}
+		}
+	}
+	if u.op == opStart {
+		t.settle(s, cameUp, nil)
+	} else {
+		t.finish(s)
+	}
+}
+
+// startFailed: when s starts for the first time it is a failed start of its
+// own (S3), in a restart it is tried again (S19).
+func (t *Tree) startFailed(s, c *Node) {
+	if s.sup.op == opStart {
+		t.quit(s, statemachine.ShutdownWith(&StartError{Name: c.name, Err: s.sup.err}))
+		return
+	}
+	t.retry(s, c)
+}
+
+// retry marks c as restarting and asks for another try, behind what is in the
+// inbox already. S19
+func (t *Tree) retry(s, c *Node) {
+	c.set(restarting)
+	t.retries++
+	t.emit(Action{Kind: Retry, PID: s.PID(), Child: c})
+	t.finish(s)
+}
