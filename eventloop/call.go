@@ -1,0 +1,243 @@
+package eventloop
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// Call sends the input that body encodes in format f to the process called
+// name, and appends its output, in format out, to dst.
+//
+// It waits until the input was stepped or ctx ends. Every error is a
+// *statemachine.CallError, which says whether the input was applied:
+//
+//   - not applied: ErrNoProcess; ErrInput, with the *codec.Error of the input;
+//     ErrOverloaded, when there was no room in the queue until ctx ended;
+//     ErrDeadline, when ctx ended while the input waited; ErrStopping; and a
+//     *CrashError, when the input crashed the process;
+//   - unknown: ErrDeadline, when ctx ended while the input was being journaled
+//     or stepped; ErrJournal;
+//   - applied: ErrOutput.
+//
+// Any goroutine may call it, except from inside a machine or OnEvent.
+func (l *Loop) Call(ctx context.Context, name statemachine.Name, f codec.Format, body []byte, out codec.Format, dst []byte) ([]byte, error) {
+	p, x, err := l.decode(name, f, body)
+	if err != nil {
+		return dst, err
+	}
+	if err := l.exchange(ctx, p, x); err != nil {
+		return dst, err
+	}
+	res, err := p.AppendOutput(dst, out, x)
+	p.Free(x)
+	if err != nil {
+		return dst, refused(name, statemachine.Applied, fmt.Errorf("%w: %w", statemachine.ErrOutput, err))
+	}
+	return res, nil
+}
+
+// Cast sends the input that body encodes to the process called name and does
+// not wait for it to be stepped. Nil means that it will be: with durability
+// Always, that it is on disk too. (A process that ends before drops what is
+// queued for it, as in OTP.) Errors are those of Call. Any goroutine may call
+// it, except from inside a machine or OnEvent.
+func (l *Loop) Cast(ctx context.Context, name statemachine.Name, f codec.Format, body []byte) error {
+	p, x, err := l.decode(name, f, body)
+	if err != nil {
+		return err
+	}
+	return l.send(ctx, p, x)
+}
+
+func (l *Loop) decode(name statemachine.Name, f codec.Format, body []byte) (*process, any, error) {
+	p := l.procs[name]
+	if p == nil {
+		return nil, nil, refused(name, statemachine.NotApplied, statemachine.ErrNoProcess)
+	}
+	x, err := p.Decode(f, body)
+	if err != nil {
+		return nil, nil, refused(name, statemachine.NotApplied, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
+	}
+	return p, x, nil
+}
+
+// exchange has the input of x stepped, on this goroutine where that can be.
+func (l *Loop) exchange(ctx context.Context, p *process, x any) error {
+	if err := ctx.Err(); err != nil {
+		return late(ctx, p.name, statemachine.NotApplied)
+	}
+	if p.unread.Load() == 0 {
+		life := p.life.Load()
+		if ok, crash := p.Read(x); crash != nil {
+			return l.readCrashed(ctx, p, life, crash)
+		} else if ok {
+			p.reads.Add(1)
+			return nil
+		}
+	}
+	if l.enterFor(p) {
+		crash := p.Step(x)
+		return l.leaveAfter(p, crash)
+	}
+	return l.submit(ctx, p, x, false)
+}
+
+// send is exchange without an answer.
+func (l *Loop) send(ctx context.Context, p *process, x any) error {
+	if err := ctx.Err(); err != nil {
+		return late(ctx, p.name, statemachine.NotApplied)
+	}
+	if l.enterFor(p) {
+		crash := p.Step(x)
+		l.leaveAfter(p, crash)
+		p.Free(x)
+		return nil
+	}
+	return l.submit(ctx, p, x, true)
+}
+
+// submit queues the input of x and waits for the answer: for a cast, until it
+// is accepted.
+func (l *Loop) submit(ctx context.Context, p *process, x any, cast bool) error {
+	e := l.queue.fresh()
+	e.kind, e.proc, e.x, e.cast = kindInput, p, x, cast
+	if cast {
+		p.unread.Add(1)
+	}
+	room, err := l.queue.push(e)
+	if err != nil {
+		if cast {
+			p.unread.Add(-1)
+		}
+		return refused(p.name, statemachine.NotApplied, err)
+	}
+	if cast && room && !p.journaled {
+		l.kick()
+		return nil
+	}
+	l.kick()
+	select {
+	case <-e.done:
+	default:
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			return l.abandon(ctx, e, room)
+		}
+	}
+	err = e.err
+	if !cast { // the loop may still have to step a cast
+		l.queue.recycle(e)
+	}
+	return err
+}
+
+// abandon ends the wait for e because ctx has ended.
+func (l *Loop) abandon(ctx context.Context, e *entry, room bool) error {
+	name, cast := e.proc.name, e.cast
+	if !l.queue.withdraw(e) {
+		return late(ctx, name, statemachine.Unknown)
+	}
+	if cast {
+		e.proc.unread.Add(-1)
+	}
+	if !room {
+		err := fmt.Errorf("%w: %w", statemachine.ErrOverloaded, context.Cause(ctx))
+		return refused(name, statemachine.NotApplied, err)
+	}
+	return late(ctx, name, statemachine.NotApplied)
+}
+
+// readCrashed reports the crash of a read-only step to the loop, and waits
+// until it has been seen there, so that this caller's next input meets the
+// process restarted.
+func (l *Loop) readCrashed(ctx context.Context, p *process, life uint32, crash *statemachine.CrashError) error {
+	e := &entry{kind: kindCrash, proc: p, life: life, crash: crash, done: make(chan struct{}, 1)}
+	l.queue.pushOwn(e, false)
+	l.kick()
+	select {
+	case <-e.done:
+	case <-l.done:
+	case <-ctx.Done():
+	}
+	return refused(p.name, statemachine.NotApplied, crash)
+}
+
+// Ref is a typed handle on a process, by name: it survives every restart.
+// Copy it freely; any goroutine may use it.
+type Ref[I, O any] struct {
+	loop *Loop
+	proc *process
+	port statemachine.Port[I, O]
+}
+
+// RefTo returns the handle on the process called name. It fails with
+// ErrNoProcess, or if the process's inputs are not I or its outputs not O.
+func RefTo[I, O any](l *Loop, name statemachine.Name) (Ref[I, O], error) {
+	p := l.procs[name]
+	if p == nil {
+		return Ref[I, O]{}, refused(name, statemachine.NotApplied, statemachine.ErrNoProcess)
+	}
+	port, ok := p.Process.(statemachine.Port[I, O])
+	if !ok {
+		in, out := p.Describe()
+		return Ref[I, O]{}, fmt.Errorf("eventloop: %s takes %s and answers %s", name, in, out)
+	}
+	return Ref[I, O]{loop: l, proc: p, port: port}, nil
+}
+
+// Name returns the name of the process.
+func (r Ref[I, O]) Name() statemachine.Name { return r.proc.name }
+
+// Call is Loop.Call without bytes: the same waiting, the same errors.
+func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
+	if ctx.Err() != nil {
+		return out, late(ctx, r.proc.name, statemachine.NotApplied)
+	}
+	if r.proc.unread.Load() == 0 {
+		life := r.proc.life.Load()
+		out, ok, crash := r.port.ReadIn(in)
+		if crash != nil {
+			return out, r.loop.readCrashed(ctx, r.proc, life, crash)
+		}
+		if ok {
+			r.proc.reads.Add(1)
+			return out, nil
+		}
+	}
+	if r.loop.enterFor(r.proc) {
+		out, crash := r.port.StepIn(in)
+		return out, r.loop.leaveAfter(r.proc, crash)
+	}
+	x := r.port.NewExchange(in)
+	if err := r.loop.submit(ctx, r.proc, x, false); err != nil {
+		return out, err
+	}
+	out = x.Out
+	r.port.Free(x)
+	return out, nil
+}
+
+// Cast is Loop.Cast without bytes.
+func (r Ref[I, O]) Cast(ctx context.Context, in I) error {
+	if ctx.Err() != nil {
+		return late(ctx, r.proc.name, statemachine.NotApplied)
+	}
+	if r.loop.enterFor(r.proc) {
+		_, crash := r.port.StepIn(in)
+		r.loop.leaveAfter(r.proc, crash)
+		return nil
+	}
+	return r.loop.submit(ctx, r.proc, r.port.NewExchange(in), true)
+}
+
+func refused(name statemachine.Name, o statemachine.Outcome, err error) error {
+	return &statemachine.CallError{Name: name, Outcome: o, Err: err}
+}
+
+func late(ctx context.Context, name statemachine.Name, o statemachine.Outcome) error {
+	return refused(name, o, fmt.Errorf("%w: %w", statemachine.ErrDeadline, context.Cause(ctx)))
+}

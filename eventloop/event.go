@@ -1,0 +1,54 @@
+package eventloop
+
+import "github.com/lineshaft/lineshaft/statemachine"
+
+// Event is something that happened in the tree: one of Started, StartFailed,
+// Crashed, Terminating, Exited and SaveFailed.
+type Event interface{ event() }
+
+// Started: the Init of a worker returned a state, or a supervisor began to
+// start its children.
+type Started struct {
+	Name       statemachine.Name
+	Supervisor bool
+}
+
+// StartFailed: the Init of a worker returned an error or panicked.
+type StartFailed struct {
+	Name statemachine.Name
+	Err  error
+}
+
+// Crashed: a function of the process panicked. A crash in "terminate" ends
+// only that callback.
+type Crashed struct {
+	Name  statemachine.Name
+	Crash *statemachine.CrashError
+}
+
+// Terminating: the process is told to end, or ends because it crashed; its
+// Terminate, if it has one, is about to run.
+type Terminating struct {
+	Name   statemachine.Name
+	Reason statemachine.Reason
+}
+
+// Exited: the process has ended. Reason is Killed for one that was ended
+// without Terminate, or whose Terminate outlived its grace.
+type Exited struct {
+	Name       statemachine.Name
+	Supervisor bool
+	Reason     statemachine.Reason
+}
+
+// SaveFailed: states could not be saved. If the cause is journal.ErrRefused (a
+// state that its codec cannot encode) the application goes on, and what was
+// saved before stays; after anything else it ends.
+type SaveFailed struct{ Err error }
+
+func (SaveFailed) event()  {}
+func (Started) event()     {}
+func (StartFailed) event() {}
+func (Crashed) event()     {}
+func (Terminating) event() {}
+func (Exited) event()      {}

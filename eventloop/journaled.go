@@ -1,0 +1,243 @@
+package eventloop
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync/atomic"
+
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// Limits of what one batch of the journal gathers, beside Config.BatchMax.
+const (
+	batchBytesMax = 8 << 20 // begin no further entry beyond it
+	crashBytesMax = 1 << 10 // of the words that say how a read-only input crashed
+	takeStep      = 64      // entries taken from the queue at a time
+)
+
+// disk is what the loop knows of its Log. The role guards it.
+type disk struct {
+	builders [2]journal.Builder // one is written while the other is being committed
+	turn     int                // which is written next
+	last     uint64             // the index of the last batch handed to the Log
+	time     int64              // the time of that batch
+	tail     int64              // bytes of the batches since the last checkpoint
+	saving   atomic.Bool        // a checkpoint is being saved
+
+	committed chan error // capacity 1: how the batch being committed went
+}
+
+// journals reports whether inputs are being journaled.
+func (l *Loop) journals() bool { return l.cfg.Durability == Always && !l.replays && l.ended == nil }
+
+// take takes the next batch from the queue, and begins to commit what of it is
+// to be journaled. It appends to dst, which is empty.
+func (l *Loop) take(dst []*entry) []*entry {
+	if !l.journals() {
+		return l.queue.take(dst, l.cfg.BatchMax)
+	}
+	w := &l.disk.builders[l.disk.turn]
+	now := l.clock.now()
+	w.Reset(now)
+	for len(dst) < l.cfg.BatchMax && w.Size() < batchBytesMax {
+		from := len(dst)
+		taken := l.queue.take(dst, min(from+takeStep, l.cfg.BatchMax))
+		if len(taken) == from {
+			break
+		}
+		dst = taken[:from]
+		for i, e := range taken[from:] {
+			if w.Size() >= batchBytesMax {
+				l.queue.putBack(taken[from+i:])
+				break
+			}
+			if l.write(w, e, now) {
+				dst = append(dst, e)
+			}
+		}
+	}
+	if w.Len() > 0 {
+		l.append(w, now)
+	}
+	return dst
+}
+
+// write adds the record of e to the batch, if it needs one. False: e is not
+// part of the batch; it waits for its process, or has been answered.
+func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
+	p := e.proc
+	switch {
+	case e.kind == kindRetry:
+		return true
+	case e.kind == kindCrash:
+		return l.writeCrash(w, e, now)
+	case !p.journaled || p.IsReadOnly(e.x):
+		return true
+	case !p.ready:
+		l.wait(e)
+		return false
+	}
+	err := w.AddFunc(journal.KindInput, string(p.name), func(dst []byte) ([]byte, error) { return p.AppendInput(dst, e.x) })
+	if err != nil {
+		l.refuse(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
+		return false
+	}
+	e.time, e.seed = now, seedOf(now, w.Len())
+	return true
+}
+
+func (l *Loop) writeCrash(w *journal.Builder, e *entry, now int64) bool {
+	p := e.proc
+	if e.life != p.life.Load() || p.reported {
+		l.queue.answer(e, nil) // that life has ended, or another crash ends it
+		return false
+	}
+	p.reported, p.ready = true, false
+	text := []byte(fmt.Sprint(e.crash.Value))
+	if err := w.Add(journal.KindCrash, string(p.name), text[:min(len(text), crashBytesMax)]); err != nil {
+		panic(err) // neither name nor text can be too long
+	}
+	e.time = now
+	return true
+}
+
+// seedOf returns the randomness of the n-th record of the batch of a time.
+func seedOf(time int64, n int) uint64 { return (uint64(time)+uint64(n))*0x9e3779b97f4a7c15 | 1 }
+
+// append hands the batch to the Log.
+func (l *Loop) append(w *journal.Builder, now int64) {
+	b := w.Seal()
+	l.disk.turn ^= 1
+	l.disk.last++
+	l.disk.time = now
+	l.disk.tail += int64(len(b.Bytes()))
+	l.syncing.Store(true)
+	l.cfg.Log.Append(b, func(_ uint64, err error) {
+		l.disk.committed <- err
+		l.nudge()
+	})
+}
+
+// committed reports whether the flight has been committed. If so, its casts
+// are accepted.
+func (l *Loop) committed() bool {
+	select {
+	case err := <-l.disk.committed:
+		l.syncing.Store(false)
+		if err != nil {
+			l.breakDown(err)
+			return true
+		}
+		for _, e := range l.flight {
+			if e.cast && e.journaled() {
+				l.queue.answer(e, nil)
+			}
+		}
+		return true
+	default:
+		return false
+	}
+}
+
+// breakDown ends the application because a commit failed: what was being
+// committed may be on disk or not, and nothing more can be promised.
+func (l *Loop) breakDown(err error) {
+	err = fmt.Errorf("%w: %w", statemachine.ErrJournal, err)
+	for _, e := range l.flight {
+		switch {
+		case e.kind != kindInput:
+			l.queue.answer(e, nil)
+		case e.journaled():
+			l.queue.answer(e, refused(e.proc.name, statemachine.Unknown, err))
+		default:
+			l.refuse(e, err)
+		}
+	}
+	l.flight = nil
+	l.queue.close()
+	for _, p := range l.procs {
+		p.ready = false
+		p.Hide()
+	}
+	if l.ended == nil {
+		killed := statemachine.Killed
+		l.ended = &killed
+		l.refuseWaiting()
+		go l.closeDown(err)
+	}
+}
+
+// saveOne saves what p was kept with, at durability AtShutdown.
+func (l *Loop) saveOne(p *process) {
+	if l.cfg.Durability != AtShutdown || l.replays {
+		return
+	}
+	l.cfg.Log.Save(journal.Update{States: l.kept(p)}, func(err error) {
+		if err != nil {
+			l.notSaved(err)
+		}
+	})
+}
+
+// notSaved is called by the Log when a save failed. One that was refused
+// leaves the Log as it was; after any other the application cannot go on.
+func (l *Loop) notSaved(err error) {
+	go func() {
+		l.enter()
+		defer l.exit()
+		l.tell(SaveFailed{err})
+		if !errors.Is(err, journal.ErrRefused) && l.ended == nil {
+			l.breakDown(err)
+		}
+	}()
+}
+
+// kept yields what processes were kept with.
+func (l *Loop) kept(ps ...*process) iter.Seq2[string, journal.Encode] {
+	states := make(map[string]journal.Encode, len(ps))
+	for _, p := range ps {
+		if e, ok := p.Kept(); ok {
+			states[string(p.name)] = journal.Encode(e)
+		}
+	}
+	return maps.All(states)
+}
+
+// checkpoint saves all states and the supervisors' memory as they are after
+// the batch that was applied last, if the journal has grown long and nothing
+// is half done.
+func (l *Loop) checkpoint() {
+	d := &l.disk
+	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.ended != nil || len(l.waiting) > 0 || !l.tree.Quiet() {
+		return
+	}
+	for _, p := range l.procs {
+		if p.alive && !p.ready {
+			return // its crash is on its way to the journal
+		}
+		if p.alive && p.Durable() {
+			p.Keep()
+		}
+	}
+	u := journal.Update{Index: d.last, Time: d.time, App: l.tree.Save(), States: l.keptAll()}
+	if l.syncing.Load() {
+		u.Index-- // the batch that is being committed has not been applied
+	}
+	d.saving.Store(true)
+	d.tail = 0
+	l.cfg.Log.Save(u, func(err error) {
+		d.saving.Store(false)
+		if err != nil {
+			l.notSaved(err)
+		}
+	})
+}
+
+// keptAll is kept of all processes.
+func (l *Loop) keptAll() iter.Seq2[string, journal.Encode] {
+	return l.kept(slices.Collect(maps.Values(l.procs))...)
+}

@@ -1,0 +1,263 @@
+package eventloop
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// Loop runs one application: it steps the machines of a tree, one input at a
+// time, and carries out what their supervisors decide. [Start] makes one.
+//
+// The loop is a role, not a thread. A caller who finds it free and its queue
+// empty takes it and steps its own input, on its own goroutine; who finds it
+// taken queues the input. What is queued is stepped by whoever holds the role,
+// or by the loop's goroutine.
+type Loop struct {
+	cfg    Config
+	clock  *clock
+	moment *statemachine.Moment
+	queue  queue
+	procs  map[statemachine.Name]*process // never changes after Start
+
+	wake     chan struct{} // capacity 1: there is work for the loop's goroutine
+	done     chan struct{} // closed when the application has ended and its states are saved
+	err      error         // how it ended; set before done is closed
+	syncing  atomic.Bool   // a batch is being committed; who holds the role sets it
+	stopping atomic.Bool   // Stop was called
+
+	role sync.Mutex // who holds it is the loop; it guards all that follows
+	tree *supervisor.Tree
+	disk disk
+
+	flight []*entry // taken and not applied: being committed while syncing
+	spare  []*entry // room for the next flight
+	batch  []*entry // being applied
+	pos    int      // the next of batch
+	seed   uint64   // of the last entry that was not journaled
+	at     int64    // the time of the last entry that was
+
+	current  *entry   // the entry being stepped; nil if it is a caller's own input
+	running  *process // the process being stepped or, if starting, initialised
+	starting bool
+
+	settling bool                 // settle is at work
+	replays  bool                 // the journal is being replayed
+	leaving  bool                 // the tree has been told to end
+	ended    *statemachine.Reason // why the root has ended
+	revived  []*process           // up again, with inputs that waited
+	waiting  []*process           // with inputs that wait
+	late     []statemachine.Name  // killed at the end of their grace while leaving
+}
+
+// work is the loop: take → commit → step → reply. The caller holds the role.
+// It returns when nothing is left to do, when what is left waits for a commit,
+// or, with none in flight, after some batches.
+func (l *Loop) work(batches int) {
+	for ; batches > 0 || len(l.flight) > 0; batches-- {
+		if l.syncing.Load() && !l.committed() {
+			return
+		}
+		committed := l.flight
+		l.flight = l.take(l.spare[:0])
+		l.apply(committed)
+		l.spare = committed
+		if len(committed)+len(l.flight) == 0 {
+			l.leave()
+			return
+		}
+		l.checkpoint()
+	}
+}
+
+// apply steps the entries of a batch that is committed, and answers them.
+func (l *Loop) apply(batch []*entry) {
+	l.batch, l.pos = batch, 0
+	l.applyRest()
+}
+
+func (l *Loop) applyRest() {
+	for l.pos < len(l.batch) {
+		e := l.batch[l.pos]
+		l.batch[l.pos] = nil
+		l.pos++
+		l.run(e)
+	}
+}
+
+// run does one entry.
+func (l *Loop) run(e *entry) {
+	p := e.proc
+	switch e.kind {
+	case kindInput:
+		if !p.takes(e) {
+			l.wait(e)
+			return
+		}
+		if e.journaled() {
+			l.at = e.time
+			l.moment.Set(e.time, e.seed)
+		} else {
+			l.seed++
+			l.moment.Set(0, l.seed)
+		}
+		l.current, l.running = e, p
+		l.stepped(p.Step(e.x))
+	case kindCrash:
+		if e.journaled() {
+			l.at = e.time
+			if !p.alive { // a replay meets it when it is up again, and so must we
+				l.wait(e)
+				return
+			}
+			l.fail(p, e.crash)
+		} else if p.alive && p.life.Load() == e.life {
+			l.fail(p, e.crash)
+		}
+		l.queue.answer(e, nil)
+	case kindRetry:
+		l.tree.SetNow(l.now())
+		l.tree.Retry(e.pid, e.node)
+		l.settle()
+	}
+}
+
+// now is the time that supervisors go by: where inputs are journaled that of
+// the last one that was applied, so that a replay decides as we do.
+func (l *Loop) now() int64 {
+	if l.cfg.Durability == Always {
+		return l.at
+	}
+	return l.clock.now()
+}
+
+// stepped finishes the step of l.running on behalf of l.current: it counts,
+// lets the supervisor deal with a crash, and answers.
+func (l *Loop) stepped(crash *statemachine.CrashError) {
+	e, p := l.current, l.running
+	l.current, l.running = nil, nil
+	if e != nil && e.cast {
+		p.unread.Add(-1)
+	}
+	if crash == nil {
+		p.steps++
+		l.queue.answer(e, nil)
+		return
+	}
+	l.crashed(p, crash, e)
+	l.queue.answer(e, refused(p.name, statemachine.NotApplied, crash))
+}
+
+// crashed begins what follows a crash of a step: at once, or, if a replay
+// would not meet the crash by itself, once it is in the journal.
+func (l *Loop) crashed(p *process, crash *statemachine.CrashError, e *entry) {
+	switch {
+	case e != nil && e.journaled():
+		l.fail(p, crash)
+	case l.journals():
+		p.ready = false
+		p.Hide()
+		report := &entry{kind: kindCrash, proc: p, life: p.life.Load(), crash: crash}
+		l.queue.pushOwn(report, true)
+	default:
+		l.fail(p, crash)
+	}
+}
+
+// enter takes the role, as soon as who has it gives it back.
+func (l *Loop) enter() { l.role.Lock() }
+
+// enterFor takes the role for one input of p, if p can be stepped this moment
+// without passing by another input.
+func (l *Loop) enterFor(p *process) bool {
+	if p.journaled || l.queue.size.Load() > 0 || !l.role.TryLock() {
+		return false
+	}
+	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.ready {
+		l.exit()
+		return false
+	}
+	l.seed++
+	l.moment.Set(0, l.seed)
+	l.running = p
+	return true
+}
+
+// leaveAfter finishes the step that enterFor allowed.
+func (l *Loop) leaveAfter(p *process, crash *statemachine.CrashError) error {
+	var err error
+	if crash != nil {
+		err = refused(p.name, statemachine.NotApplied, crash)
+	}
+	l.stepped(crash)
+	l.exit()
+	return err
+}
+
+// exit gives the role back: after some of the work that came meanwhile, and
+// leaving the rest to the loop's goroutine.
+func (l *Loop) exit() {
+	if l.queue.size.Load() > 0 && !l.syncing.Load() {
+		l.work(1)
+	}
+	l.role.Unlock()
+	if l.queue.size.Load() > 0 && !l.syncing.Load() {
+		l.nudge()
+	}
+}
+
+// kick has what was just queued looked at: by this goroutine if the role is
+// free, else by whoever holds it, before or right after giving it back.
+func (l *Loop) kick() {
+	if !l.syncing.Load() && l.role.TryLock() {
+		l.exit()
+	}
+}
+
+// nudge wakes the loop's goroutine.
+func (l *Loop) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// goroutine works when there is work and no caller to do it.
+func (l *Loop) goroutine() {
+	defer func() {
+		select {
+		case <-l.done:
+		default:
+			go l.goroutine() // a machine has called runtime.Goexit
+		}
+	}()
+	for {
+		select {
+		case <-l.done:
+			return
+		case <-l.wake:
+			l.enter()
+			l.work(1 << 10)
+			l.exit()
+		}
+	}
+}
+
+// goexit goes on for a goroutine that a machine is ending while it holds the
+// role, by runtime.Goexit: the step, or Init, counts as crashed.
+func (l *Loop) goexit(crash *statemachine.CrashError) {
+	go func() {
+		if l.starting {
+			l.started(crash)
+		} else {
+			l.stepped(crash)
+		}
+		l.settling = false
+		l.settle()
+		l.applyRest()
+		l.work(1)
+		l.exit()
+	}()
+}

@@ -1,0 +1,159 @@
+package eventloop
+
+import (
+	"sync/atomic"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// process is a worker of the tree as the loop sees it: one for each name, over
+// all restarts.
+type process struct {
+	statemachine.Process
+	name statemachine.Name
+	node *supervisor.Node
+
+	// For callers' goroutines.
+	life   atomic.Uint32 // counts the Inits that succeeded
+	unread atomic.Int32  // casts sent and not stepped: while there are any, reads queue behind them
+	reads  atomic.Int64  // read-only inputs stepped on callers' goroutines
+
+	// For who holds the role.
+	steps     int64
+	alive     bool     // it has a state
+	ready     bool     // it is alive, and no crash of it is on its way to the journal
+	reported  bool     // a crash of this life is in the journal, or on its way
+	committed []*entry // journaled inputs that wait for it to be up
+	dying     *dying   // its Terminate is running
+
+	held list // inputs that wait for it to be up, not journaled; the queue's lock guards it
+
+	journaled bool // its inputs are journaled; never changes after Start
+}
+
+// takes reports whether p can step e now. What is in the journal is stepped
+// until the crash is there too, as it will be in a replay.
+func (p *process) takes(e *entry) bool { return p.ready || p.alive && e.journaled() }
+
+// owner returns the process of a worker's node.
+func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
+
+// addProcesses makes the processes of all workers in specs and below.
+func (l *Loop) addProcesses(specs []supervisor.Child) {
+	for _, spec := range specs {
+		switch spec := spec.(type) {
+		case supervisor.Supervisor:
+			l.addProcesses(spec.Children)
+		case supervisor.Worker:
+			p := &process{Process: spec.Machine.New(spec.Name, l.moment), name: spec.Name}
+			p.journaled = l.cfg.Durability == Always && p.Durable()
+			l.procs[p.name] = p
+		}
+	}
+}
+
+// wait puts e aside until its process is up; or refuses it, if that is not to
+// be expected.
+func (l *Loop) wait(e *entry) {
+	p := e.proc
+	if l.refuses(p) {
+		l.refuse(e, l.refusal())
+		return
+	}
+	if !l.queue.waits(p) {
+		l.waiting = append(l.waiting, p)
+	}
+	if e.journaled() {
+		p.committed = append(p.committed, e)
+	} else {
+		l.queue.hold(e)
+	}
+}
+
+// refuses reports whether p is down, and no restart under way can change that.
+func (l *Loop) refuses(p *process) bool {
+	return l.ended != nil || l.tree.Quiet() && p.status() == statemachine.Down
+}
+
+// status is what p is doing, as its supervisor sees it.
+func (p *process) status() statemachine.Status {
+	if p.node == nil {
+		return statemachine.Down
+	}
+	return p.node.Status()
+}
+
+// refuse answers e without stepping it.
+func (l *Loop) refuse(e *entry, err error) {
+	if e.kind != kindInput {
+		l.queue.answer(e, err)
+		return
+	}
+	if e.cast {
+		e.proc.unread.Add(-1)
+	}
+	l.queue.answer(e, refused(e.proc.name, statemachine.NotApplied, err))
+}
+
+// next takes the entry that is to be stepped first, of those that waited for p.
+func (l *Loop) next(p *process) *entry {
+	if len(p.committed) > 0 {
+		e := p.committed[0]
+		p.committed = p.committed[1:]
+		return e
+	}
+	p.committed = nil
+	if !p.ready {
+		return nil
+	}
+	if p.journaled && !l.replays {
+		l.queue.requeue(p) // they must go through the journal first
+		return nil
+	}
+	return l.queue.unhold(p)
+}
+
+// stepWaiting steps one of the inputs that waited for a process that is up
+// again. It reports whether there was one.
+func (l *Loop) stepWaiting() bool {
+	for len(l.revived) > 0 {
+		if p := l.revived[0]; p.alive {
+			if e := l.next(p); e != nil {
+				l.run(e)
+				return true
+			}
+		}
+		l.revived = l.revived[1:]
+	}
+	return false
+}
+
+// refusal is why inputs are refused.
+func (l *Loop) refusal() error {
+	if l.ended != nil {
+		return statemachine.ErrStopping
+	}
+	return statemachine.ErrNoProcess
+}
+
+// refuseWaiting refuses what waits for processes that will not come up.
+func (l *Loop) refuseWaiting() {
+	err := l.refusal()
+	still := l.waiting[:0]
+	for _, p := range l.waiting {
+		if l.refuses(p) {
+			for _, e := range p.committed {
+				l.refuse(e, err)
+			}
+			p.committed = nil
+			for e := l.queue.unhold(p); e != nil; e = l.queue.unhold(p) {
+				l.refuse(e, err)
+			}
+		} else if l.queue.waits(p) {
+			still = append(still, p)
+		}
+	}
+	clear(l.waiting[len(still):])
+	l.waiting = still
+}

@@ -1,0 +1,143 @@
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// ErrGaveUp is how an application ended whose root supervisor ended by itself:
+// its children failed more often than its intensity allows, or it shut down
+// because significant children had ended.
+var ErrGaveUp = errors.New("the root supervisor gave up")
+
+// LateError says which processes were killed when the application was stopped:
+// their Terminate had not returned when their grace, or Stop's context, ended.
+// Their states were saved all the same.
+type LateError struct {
+	Names []statemachine.Name // in the order in which they were killed
+}
+
+// Error names the processes.
+func (e *LateError) Error() string {
+	names := make([]string, len(e.Names))
+	for i, n := range e.Names {
+		names[i] = string(n)
+	}
+	return "did not terminate in time: " + strings.Join(names, ", ")
+}
+
+// Stop ends the application in order: what is queued is stepped and what comes
+// later refused (ErrStopping), then the processes terminate in reverse start
+// order, each within its grace, then their states are saved. When ctx ends
+// first, whatever still runs is killed. Stop returns when all this is done, and
+// Done is closed: nil, or an error that says what was not in order, a
+// *LateError perhaps. It may be called again, and by several goroutines at once:
+// all get the same answer. Not from inside a machine or OnEvent.
+func (l *Loop) Stop(ctx context.Context) error {
+	l.queue.close()
+	l.stopping.Store(true)
+	l.nudge()
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		l.cutShort()
+		<-l.done
+	}
+	return l.err
+}
+
+// Done is closed when the application has ended, for whatever reason, and what
+// is to be saved is saved.
+func (l *Loop) Done() <-chan struct{} { return l.done }
+
+// Err returns how the application ended, once Done is closed: nil after an
+// orderly Stop, an error that wraps ErrGaveUp or statemachine.ErrJournal, or
+// what Stop returned.
+func (l *Loop) Err() error {
+	select {
+	case <-l.done:
+		return l.err
+	default:
+		return nil
+	}
+}
+
+// leave ends the tree once Stop was called and nothing is left to step.
+func (l *Loop) leave() {
+	if l.stopping.Load() && !l.leaving && l.ended == nil {
+		l.leaving = true
+		l.tree.SetNow(l.now())
+		l.tree.Shutdown()
+		l.settle()
+	}
+}
+
+// cutShort kills what has not terminated.
+func (l *Loop) cutShort() {
+	l.enter()
+	defer l.exit()
+	if l.ended == nil {
+		l.leaving = true
+		l.tree.SetNow(l.now())
+		l.tree.Expire(l.tree.Root().PID())
+		l.settle()
+	}
+}
+
+// rootExited saves what is to be saved when the root has ended, and ends the
+// application.
+func (l *Loop) rootExited(r statemachine.Reason) {
+	l.ended = &r
+	if l.replays {
+		return
+	}
+	l.queue.close()
+	l.refuseWaiting()
+	err := l.howEnded(r)
+	if l.cfg.Durability == None {
+		go l.closeDown(err)
+		return
+	}
+	l.cfg.Log.Save(journal.Update{Index: l.disk.last, Time: l.disk.time, States: l.keptAll()}, func(failed error) {
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%w: %w", statemachine.ErrJournal, failed))
+		}
+		go l.closeDown(err)
+	})
+}
+
+// howEnded makes an error of the root's exit reason.
+func (l *Loop) howEnded(r statemachine.Reason) error {
+	var start *supervisor.StartError
+	switch {
+	case errors.As(r.Detail, &start):
+		return fmt.Errorf("eventloop: %w", start)
+	case !l.leaving:
+		return fmt.Errorf("eventloop: %w: %v", ErrGaveUp, r)
+	case len(l.late) > 0:
+		return &LateError{Names: slices.Clone(l.late)}
+	}
+	return nil
+}
+
+// closeDown refuses what is left and says that the application has ended.
+func (l *Loop) closeDown(err error) {
+	l.enter()
+	defer l.role.Unlock()
+	if l.syncing.Load() {
+		l.committed()
+	}
+	for _, e := range append(l.flight, l.queue.take(nil, int(^uint(0)>>1))...) {
+		l.refuse(e, statemachine.ErrStopping)
+	}
+	l.flight = nil
+	l.err = err
+	close(l.done)
+}
