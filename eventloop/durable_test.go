@@ -201,28 +201,7 @@ func recoverRandomRun(t *testing.T, r *rand.Rand) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var wg sync.WaitGroup
-		for range 1 + r.IntN(8) {
-			rr := rand.New(rand.NewPCG(r.Uint64(), 0))
-			wg.Go(func() {
-				for range rr.IntN(40) {
-					in := input{Add: 1 + rr.IntN(9)}
-					switch rr.IntN(12) {
-					case 0:
-						in.Crash = "custom"
-					case 1:
-						in = input{Get: true, Crash: "runtime"}
-					}
-					target := refTo(t, l, names[rr.IntN(len(names))])
-					if rr.IntN(3) == 0 {
-						target.Cast(context.Background(), in)
-					} else {
-						target.Call(context.Background(), in)
-					}
-				}
-			})
-		}
-		wg.Wait()
+		bother(t, l, r, names)
 		live := map[statemachine.Name]tally{}
 		for _, n := range slices.Concat(names, names) { // the first time to let casts be stepped
 			delete(live, n)
@@ -249,6 +228,32 @@ func recoverRandomRun(t *testing.T, r *rand.Rand) {
 		again.Stop(context.Background())
 		cfg.Log = log
 	}
+}
+
+// bother calls the processes from several goroutines at once.
+func bother(t *testing.T, l *eventloop.Loop, r *rand.Rand, names []statemachine.Name) {
+	var wg sync.WaitGroup
+	for range 1 + r.IntN(8) {
+		r := rand.New(rand.NewPCG(r.Uint64(), 0))
+		wg.Go(func() {
+			for range r.IntN(40) {
+				in := input{Add: 1 + r.IntN(9)}
+				switch r.IntN(12) {
+				case 0:
+					in.Crash = "custom"
+				case 1:
+					in = input{Get: true, Crash: "runtime"}
+				}
+				target := refTo(t, l, names[r.IntN(len(names))])
+				if r.IntN(3) == 0 {
+					target.Cast(context.Background(), in)
+				} else {
+					target.Call(context.Background(), in)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // What was saved for a process that the tree no longer has stays; an input in
