@@ -1,0 +1,112 @@
+// Package httpapi lets every process of an application be called over HTTP,
+// without a line of code for any of them.
+//
+//	loop, err := eventloop.Start(eventloop.Config{Root: tree})
+//	// …
+//	ln, err := net.Listen("tcp", "127.0.0.1:8080")
+//	// …
+//	api := httpapi.New(loop, httpapi.Config{})
+//	go api.Serve(ln)
+//	<-stop
+//	api.Shutdown(ctx) // first what comes in,
+//	loop.Stop(ctx)    // then what it is for
+//
+// And then:
+//
+//	curl --json '{"store":{"key":"x","value":1}}' localhost:8080/v1/call/kv
+//
+// # Endpoints
+//
+//	POST /v1/call/{name}       steps the input in the body; 200 and the output
+//	POST /v1/cast/{name}       sends the input in the body; 202 and no body
+//	GET  /v1/tree              the supervision tree, as statemachine.Info
+//	GET  /v1/processes/{name}  one process or supervisor of it, likewise
+//	GET  /livez                200 until the application has ended
+//	GET  /readyz               200 while it takes calls; 503 once Shutdown has begun
+//
+// HEAD is answered where GET is. A name is the rest of the path as it was sent,
+// percent-decoded once: it may contain slashes, and a//b, a/./b and a/b are
+// three names. The query is ignored.
+//
+// # Formats
+//
+// The Content-Type says what the input is: application/json, or
+// application/msgpack (also x-msgpack and vnd.msgpack), with any parameters.
+// There is no default and no guessing: anything else is 415. The body must not
+// be compressed.
+//
+// The output is JSON unless Accept likes msgpack better (by q-values; the more
+// precise range decides). An Accept header that names neither gets JSON, not
+// 406: by then it is no use to refuse what would otherwise be done. Problems
+// are JSON always.
+//
+// # Deadlines
+//
+// A call that is not answered within Config.CallTimeout is given up, with 504.
+// The header Request-Timeout asks for another time, as 250ms, 1m30s or, in
+// seconds, 1.5; no more than Config.MaxCallTimeout is granted. A client that
+// goes away is not noticed: its call ends with its deadline.
+//
+// # Problems
+//
+// Every error is an application/problem+json object (RFC 9457). Its type is
+// stable and meant for programs; its outcome, one of applied, not_applied and
+// unknown, says what became of the input; process, where there is one, is the
+// name of the process. All types begin with urn:lineshaft:error: and continue
+//
+//	400  malformed-request             not HTTP/1.1, or its body ends early
+//	400  malformed-path                a bad percent-encoding
+//	400  malformed-timeout             Request-Timeout is no positive duration
+//	400  malformed-input               the body is not JSON, or not msgpack; it is empty
+//	403  foreign-host                  see Security
+//	404  no-endpoint                   no such path
+//	404  no-process                    no process of that name
+//	405  method-not-allowed            Allow has those that are
+//	408  request-timeout               the request took longer than ReadTimeout to arrive
+//	413  body-too-large                longer than MaxBodyBytes
+//	414  target-too-long               the request line is longer than ReadBufferBytes
+//	415  unsupported-media-type        see Formats
+//	415  unsupported-content-encoding  the body is compressed
+//	422  meaningless-input             not an input of the process
+//	431  headers-too-large             with the request line, longer than ReadBufferBytes
+//	500  crash                         the input crashed the process; it was not applied
+//	500  bad-output                    applied, but the output cannot be encoded
+//	500  internal                      any other error
+//	503  overloaded                    the queue stayed full until the deadline
+//	503  stopping                      the application is stopping, or has stopped
+//	503  journal-failed                outcome unknown
+//	503  too-many-connections          more than MaxConns
+//	504  deadline                      outcome not_applied or unknown
+//
+// Every 503 has a Retry-After. Status 429 is kept for limits by client, which
+// there are none of yet. What is refused without its body having been read
+// closes the connection; after all other problems it can be used again.
+//
+// # Limits
+//
+// Each is a field of [Config]. A client that sends half a request is let go
+// after ReadTimeout, one that does not read its answer after WriteTimeout, one
+// that says nothing after IdleTimeout. A body that is too large is refused
+// before it is read, and with Expect: 100-continue before it is sent. There is
+// no goroutine for a request, only one for a connection.
+//
+// # Security
+//
+// There is no authentication: who can connect can call. On a loopback address
+// that is every program of the computer, and would be every web page open in
+// its browser, if it were not for three things. A request whose Host is not
+// localhost, 127.0.0.0/8 or [::1] is refused, whatever it asks for (a page may
+// point its own host name to 127.0.0.1: DNS rebinding); a proxy in front must
+// therefore set Host. A POST needs a Content-Type that a page may not send to
+// another origin unasked; and the answer to who asks, an OPTIONS request, is
+// 405 without a CORS header, as no answer has one.
+//
+// Names and bodies of strangers are repeated, in problems, only up to a bound,
+// and the stack of a crash is not. TLS is the listener's: pass Serve one that
+// tls.NewListener made.
+//
+// # Differences from OTP
+//
+// OTP has no HTTP interface. What gen_server:call answers with an exit (noproc,
+// timeout, the crash's reason) is a problem here, and says more.
+package httpapi

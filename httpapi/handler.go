@@ -1,0 +1,240 @@
+package httpapi
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// readyMax is how long the application may take to answer /readyz.
+const readyMax = time.Second
+
+var varyHeader, acceptHeader = []byte("Vary"), []byte("Accept")
+
+var infoCodec = codec.Of[statemachine.Info]()
+
+// request is what is known of a request before its body is looked at.
+type request struct {
+	endpoint
+	name   statemachine.Name
+	format codec.Format // of the body
+
+	// Headers; nil if they are not there. Valid while the request is.
+	accept, coding, timeout []byte
+}
+
+// handle answers a request.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	if s.draining.Load() {
+		closeAfter(ctx)
+	}
+	r, p := s.check(ctx)
+	if p.kind != nil {
+		p.send(ctx)
+		return
+	}
+	switch r.endpoint {
+	case callProcess:
+		s.call(ctx, r)
+	case castProcess:
+		s.cast(ctx, r)
+	case showTree, showProcess:
+		s.show(ctx, r)
+	case liveness, readiness:
+		s.health(ctx, r.endpoint)
+	}
+}
+
+// closeAfter has the connection closed after the answer to this request, in a
+// way that lets the client read it even if it is sending.
+func closeAfter(ctx *fasthttp.RequestCtx) {
+	ctx.SetConnectionClose()
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.lingers.Store(true)
+	}
+}
+
+// check looks at all of a request but its body. The problem's kind is nil if
+// it finds no fault.
+func (s *Server) check(ctx *fasthttp.RequestCtx) (r request, p problem) {
+	h := &ctx.Request.Header
+	urlHost, path := splitTarget(h.RequestURI())
+	if c, ok := ctx.Conn().(*conn); ok && c.l.loopback {
+		if !isLoopback(h.Host()) || urlHost != nil && !isLoopback(urlHost) {
+			return r, notApplied(foreignHost, "this server listens on a loopback address and answers "+
+				"only requests whose Host is localhost, 127.0.0.1 or [::1], with any port")
+		}
+	}
+	var err error
+	if r.endpoint, r.name, err = route(path); err != nil {
+		return r, notApplied(malformedPath, err.Error())
+	}
+	if r.endpoint == nowhere {
+		return r, notApplied(noEndpoint, "there are POST /v1/call/{name} and /v1/cast/{name}, and "+
+			"GET /v1/tree, /v1/processes/{name}, /livez and /readyz")
+	}
+	if !r.allows(h.Method()) {
+		ctx.Response.Header.Set("Allow", r.allow())
+		return r, notApplied(methodNotAllowed, "the method must be "+r.allow())
+	}
+	r.read(h)
+	if r.endpoint != callProcess && r.endpoint != castProcess {
+		return r, p
+	}
+	if len(r.coding) > 0 && !equalFold(r.coding, "identity") {
+		return r, notApplied(unsupportedCoding, "the body must not be compressed")
+	}
+	var ok bool
+	if r.format, ok = inputFormat(h.ContentType()); !ok {
+		return r, notApplied(unsupportedType, "Content-Type must be application/json or "+
+			"application/msgpack; with curl, send the body with --json instead of --data")
+	}
+	return r, p
+}
+
+// read finds the headers of r in one pass: looking them up costs more.
+func (r *request) read(h *fasthttp.RequestHeader) {
+	for name, value := range h.All() {
+		switch string(name) {
+		case "Accept":
+			r.accept = value
+		case "Content-Encoding":
+			r.coding = value
+		case "Request-Timeout":
+			r.timeout = value
+		}
+	}
+}
+
+// timeout returns how long the application may take. False: a problem was sent.
+func (s *Server) timeout(ctx *fasthttp.RequestCtx, r request) (time.Duration, bool) {
+	if r.timeout == nil {
+		return s.cfg.CallTimeout, true
+	}
+	timeout, ok := parseTimeout(r.timeout)
+	if !ok {
+		notApplied(malformedTimeout, "Request-Timeout must be a positive duration, as 250ms or 1m30s, "+
+			"or a number of seconds, as 1.5").send(ctx)
+	}
+	return min(timeout, s.cfg.MaxCallTimeout), ok
+}
+
+// call steps an input and answers with the output. Nothing is copied: the App
+// keeps neither the body nor what it appends to, which is the response's own
+// buffer. If the client goes away, which fasthttp does not tell, the call goes
+// on until its deadline.
+func (s *Server) call(ctx *fasthttp.RequestCtx, r request) {
+	timeout, ok := s.timeout(ctx, r)
+	if !ok {
+		return
+	}
+	out := outputType(r.accept)
+	ctx.Response.Header.SetCanonical(varyHeader, acceptHeader)
+	d := newDeadline(timeout)
+	buffer := ctx.Response.SwapBody(nil)
+	body, err := s.app.Call(d, r.name, r.format, ctx.PostBody(), out.format, buffer[:0])
+	d.release()
+	if err != nil {
+		ctx.Response.SwapBody(buffer)
+		refused(err, r.name, timeout).send(ctx)
+		return
+	}
+	ctx.Response.SwapBody(body)
+	ctx.Response.Header.SetContentType(out.name)
+}
+
+// cast sends an input, and answers with nothing.
+func (s *Server) cast(ctx *fasthttp.RequestCtx, r request) {
+	timeout, ok := s.timeout(ctx, r)
+	if !ok {
+		return
+	}
+	d := newDeadline(timeout)
+	err := s.app.Cast(d, r.name, r.format, ctx.PostBody())
+	d.release()
+	if err != nil {
+		refused(err, r.name, timeout).send(ctx)
+		return
+	}
+	ctx.Response.SetStatusCode(fasthttp.StatusAccepted)
+}
+
+// refused returns the problem that err, of a call or cast, is.
+func refused(err error, name statemachine.Name, timeout time.Duration) problem {
+	p := problem{kind: kindOf(err), outcome: statemachine.OutcomeOf(err), process: name}
+	switch p.kind {
+	case deadlinePassed:
+		p.detail = fmt.Sprintf("there was no answer within %v; Request-Timeout says how long to wait", timeout)
+	case overloaded:
+		p.detail = fmt.Sprintf("the queue stayed full for %v", timeout)
+	default:
+		p.detail = detailOf(err, p.kind)
+	}
+	return p
+}
+
+// show answers with the tree, or a process.
+func (s *Server) show(ctx *fasthttp.RequestCtx, r request) {
+	timeout, ok := s.timeout(ctx, r)
+	if !ok {
+		return
+	}
+	var info statemachine.Info
+	found := true
+	inTime := s.inspect(timeout, func() {
+		if r.endpoint == showTree {
+			info = s.app.Tree()
+		} else {
+			info, found = s.app.Process(r.name)
+		}
+	})
+	switch {
+	case !inTime:
+		p := notApplied(deadlinePassed, fmt.Sprintf("the application did not answer within %v", timeout))
+		p.process = r.name
+		p.send(ctx)
+		return
+	case !found:
+		p := notApplied(noProcess, statemachine.ErrNoProcess.Error())
+		p.process = r.name
+		p.send(ctx)
+		return
+	}
+	out := outputType(r.accept)
+	body, err := infoCodec.Append(ctx.Response.SwapBody(nil)[:0], out.format, info)
+	if err != nil {
+		notApplied(internal, err.Error()).send(ctx)
+		return
+	}
+	ctx.Response.SwapBody(body)
+	ctx.Response.Header.SetCanonical(varyHeader, acceptHeader)
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.Response.Header.SetContentType(out.name)
+}
+
+// health answers whether the application lives and, moreover, takes requests:
+// a Loop answers for a process, even one that does not exist, between two steps.
+func (s *Server) health(ctx *fasthttp.RequestCtx, e endpoint) {
+	select {
+	case <-s.app.Done():
+		notApplied(stopping, "the application has ended").send(ctx)
+		return
+	default:
+	}
+	switch {
+	case e != readiness:
+	case s.draining.Load():
+		notApplied(stopping, "the server is shutting down").send(ctx)
+		return
+	case !s.inspect(readyMax, func() { s.app.Process("") }):
+		notApplied(overloaded, fmt.Sprintf("the application did not answer within %v", readyMax)).send(ctx)
+		return
+	}
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.Response.Header.SetContentType("application/json")
+	ctx.Response.SetBodyString(`{"status":"ok"}`)
+}

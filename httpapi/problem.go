@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+const (
+	problemType = "application/problem+json"
+	typePrefix  = "urn:lineshaft:error:"
+
+	// retryAfter is how long to wait, in seconds, where a retry may help.
+	retryAfter = "1"
+
+	// detailMax is how long the detail of a problem may be, in bytes.
+	detailMax = 600
+)
+
+// kind is what all problems of one type have in common.
+type kind struct {
+	status int
+	slug   string // type, less typePrefix
+	title  string
+	retry  bool // the same request may succeed later: Retry-After is sent
+}
+
+// The problems of a request that does not get as far as the application.
+var (
+	malformedRequest  = &kind{status: 400, slug: "malformed-request", title: "The request is not well-formed HTTP"}
+	malformedPath     = &kind{status: 400, slug: "malformed-path", title: "The path is not well-formed"}
+	malformedTimeout  = &kind{status: 400, slug: "malformed-timeout", title: "Request-Timeout is not a duration"}
+	foreignHost       = &kind{status: 403, slug: "foreign-host", title: "The request is for another host"}
+	noEndpoint        = &kind{status: 404, slug: "no-endpoint", title: "No such endpoint"}
+	methodNotAllowed  = &kind{status: 405, slug: "method-not-allowed", title: "Method not allowed"}
+	requestTimeout    = &kind{status: 408, slug: "request-timeout", title: "The request did not arrive in time"}
+	bodyTooLarge      = &kind{status: 413, slug: "body-too-large", title: "The body is too large"}
+	targetTooLong     = &kind{status: 414, slug: "target-too-long", title: "The request line is too long"}
+	unsupportedType   = &kind{status: 415, slug: "unsupported-media-type", title: "Unsupported media type"}
+	unsupportedCoding = &kind{status: 415, slug: "unsupported-content-encoding", title: "Unsupported content encoding"}
+	headersTooLarge   = &kind{status: 431, slug: "headers-too-large", title: "The headers are too large"}
+	tooManyConns      = &kind{status: 503, slug: "too-many-connections", title: "Too many connections", retry: true}
+)
+
+// The problems of a call or cast.
+var (
+	noProcess        = &kind{status: 404, slug: "no-process", title: "No such process"}
+	malformedInput   = &kind{status: 400, slug: "malformed-input", title: "The input is malformed"}
+	meaninglessInput = &kind{status: 422, slug: "meaningless-input", title: "The input is not one of the process's"}
+	crashed          = &kind{status: 500, slug: "crash", title: "The process crashed"}
+	badOutput        = &kind{status: 500, slug: "bad-output", title: "The output cannot be encoded"}
+	internal         = &kind{status: 500, slug: "internal", title: "Internal error"}
+	overloaded       = &kind{status: 503, slug: "overloaded", title: "Overloaded", retry: true}
+	stopping         = &kind{status: 503, slug: "stopping", title: "Stopping", retry: true}
+	journalFailed    = &kind{status: 503, slug: "journal-failed", title: "The journal failed", retry: true}
+	deadlinePassed   = &kind{status: 504, slug: "deadline", title: "The deadline has passed"}
+)
+
+// kinds maps the errors of calls and casts to problems: the first that an
+// error wraps decides. Crashes come before all (see kindOf), as what a machine
+// panics with may wrap any error; then those that wrap an error of a codec.
+var kinds = [...]struct {
+	err  error
+	kind *kind
+}{
+	{statemachine.ErrOutput, badOutput},
+	{statemachine.ErrInput, meaninglessInput}, // or malformedInput
+	{statemachine.ErrNoProcess, noProcess},
+	{statemachine.ErrOverloaded, overloaded},
+	{statemachine.ErrStopping, stopping},
+	{statemachine.ErrJournal, journalFailed},
+	{statemachine.ErrDeadline, deadlinePassed},
+}
+
+// kindOf returns the kind of problem that err, of a call or cast, is.
+func kindOf(err error) *kind {
+	var crash *statemachine.CrashError
+	if errors.As(err, &crash) {
+		return crashed
+	}
+	for _, k := range kinds {
+		if !errors.Is(err, k.err) {
+			continue
+		}
+		var refused *codec.Error
+		if k.kind == meaninglessInput && errors.As(err, &refused) && refused.Kind == codec.Malformed {
+			return malformedInput
+		}
+		return k.kind
+	}
+	return internal
+}
+
+// problem is the body of an error: RFC 9457, and two members of our own.
+type problem struct {
+	kind    *kind
+	detail  string
+	outcome statemachine.Outcome
+	process statemachine.Name // empty: none
+}
+
+// notApplied returns the problem of a request that has changed nothing.
+func notApplied(k *kind, detail string) problem {
+	return problem{kind: k, detail: detail, outcome: statemachine.NotApplied}
+}
+
+// json returns the problem's text, which is UTF-8 and no longer than it should
+// be whatever the detail is.
+func (p problem) json() []byte {
+	body := struct {
+		Type    string            `json:"type"`
+		Title   string            `json:"title"`
+		Status  int               `json:"status"`
+		Detail  string            `json:"detail"`
+		Outcome string            `json:"outcome"`
+		Process statemachine.Name `json:"process,omitempty"`
+	}{typePrefix + p.kind.slug, p.kind.title, p.kind.status, truncate(p.detail, detailMax), p.outcome.String(), p.process}
+	if len(p.process) > statemachine.MaxNameBytes { // nor is there one of that name
+		body.Process = ""
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic("httpapi: a problem that is not JSON: " + err.Error())
+	}
+	return text
+}
+
+// send makes the problem the response.
+func (p problem) send(ctx *fasthttp.RequestCtx) {
+	ctx.Response.SetStatusCode(p.kind.status)
+	ctx.Response.Header.SetContentType(problemType)
+	if p.kind.retry {
+		ctx.Response.Header.Set("Retry-After", retryAfter)
+	}
+	ctx.Response.SetBodyRaw(p.json())
+}
+
+// detailOf says what went wrong, in words of HTTP where err has others.
+func detailOf(err error, k *kind) string {
+	var call *statemachine.CallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	var refused *codec.Error
+	var crash *statemachine.CrashError
+	switch {
+	case k == crashed && errors.As(err, &crash):
+		return crash.Error()
+	case (k == meaninglessInput || k == malformedInput) && errors.As(err, &refused):
+		return strings.TrimPrefix(refused.Error(), "codec: ")
+	}
+	return err.Error()
+}
+
+// truncate returns text, or as much of it as limit bytes hold.
+func truncate(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const ellipsis = "…"
+	cut := limit - len(ellipsis)
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + ellipsis
+}

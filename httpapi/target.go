@@ -1,0 +1,154 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// endpoint is what a path leads to.
+type endpoint uint8
+
+const (
+	nowhere endpoint = iota
+	callProcess
+	castProcess
+	showTree
+	showProcess
+	liveness
+	readiness
+)
+
+// allow returns the methods of the endpoint, as an Allow header has them.
+func (e endpoint) allow() string {
+	if e == callProcess || e == castProcess {
+		return "POST"
+	}
+	return "GET, HEAD"
+}
+
+// allows reports whether method is among them. Methods are case-sensitive.
+func (e endpoint) allows(method []byte) bool {
+	if e == callProcess || e == castProcess {
+		return string(method) == "POST"
+	}
+	return string(method) == "GET" || string(method) == "HEAD"
+}
+
+// splitTarget takes a request's target apart: the path as it was sent, without
+// the query, and the host of a target that is a whole URL. (fasthttp's path is
+// normalised, which changes names: a//b, a/../b, and a%2Fb are three.)
+func splitTarget(target []byte) (host, path []byte) {
+	if i := bytes.IndexAny(target, "?#"); i >= 0 {
+		target = target[:i]
+	}
+	if len(target) > 0 && target[0] == '/' {
+		return nil, target
+	}
+	scheme, rest, ok := bytes.Cut(target, []byte("://"))
+	if !ok || !equalFold(scheme, "http") && !equalFold(scheme, "https") {
+		return nil, target
+	}
+	if i := bytes.IndexByte(rest, '/'); i >= 0 {
+		return rest[:i], rest[i:]
+	}
+	return rest, nil
+}
+
+var errEscape = errors.New("a % in the path is not followed by two hexadecimal digits")
+
+// route returns where path leads, and for which process. The error is errEscape.
+func route(path []byte) (endpoint, statemachine.Name, error) {
+	switch string(path) {
+	case "/v1/tree":
+		return showTree, "", nil
+	case "/livez":
+		return liveness, "", nil
+	case "/readyz":
+		return readiness, "", nil
+	}
+	for _, e := range [...]struct {
+		prefix string
+		endpoint
+	}{{"/v1/call/", callProcess}, {"/v1/cast/", castProcess}, {"/v1/processes/", showProcess}} {
+		if len(path) > len(e.prefix) && string(path[:len(e.prefix)]) == e.prefix {
+			name, err := unescape(path[len(e.prefix):])
+			return e.endpoint, statemachine.Name(name), err
+		}
+	}
+	return nowhere, "", nil
+}
+
+// unescape decodes what is percent-encoded. The result is a copy.
+func unescape(path []byte) (string, error) {
+	i := bytes.IndexByte(path, '%')
+	if i < 0 {
+		return string(path), nil
+	}
+	name := append(make([]byte, 0, len(path)), path[:i]...)
+	for ; i < len(path); i++ {
+		c := path[i]
+		if c == '%' {
+			if i+2 >= len(path) {
+				return "", errEscape
+			}
+			high, low := unhex(path[i+1]), unhex(path[i+2])
+			if high > 15 || low > 15 {
+				return "", errEscape
+			}
+			c = high<<4 | low
+			i += 2
+		}
+		name = append(name, c)
+	}
+	return string(name), nil
+}
+
+// unhex returns the value of a hexadecimal digit, 255 if it is not one.
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
+}
+
+// isLoopback reports whether host, as a Host header has it, with or without a
+// port, cannot but be this computer: localhost, or an address of 127.0.0.0/8
+// or [::1].
+func isLoopback(host []byte) bool {
+	if len(host) == 0 {
+		return false
+	}
+	if host[0] == '[' {
+		end := bytes.IndexByte(host, ']')
+		return end > 0 && isPort(host[end+1:]) && isLoopbackIP(host[1:end], true)
+	}
+	if i := bytes.IndexByte(host, ':'); i >= 0 {
+		if !isPort(host[i:]) {
+			return false
+		}
+		host = host[:i]
+	}
+	host = bytes.TrimSuffix(host, []byte("."))
+	return equalFold(host, "localhost") || isLoopbackIP(host, false)
+}
+
+func isLoopbackIP(host []byte, v6 bool) bool {
+	if string(host) == "127.0.0.1" { // without an allocation
+		return !v6
+	}
+	ip, err := netip.ParseAddr(string(host))
+	return err == nil && ip.Is6() == v6 && ip.Zone() == "" && ip.Unmap().IsLoopback()
+}
+
+// isPort reports whether text is empty or a colon and digits, perhaps none.
+func isPort(text []byte) bool {
+	return len(text) == 0 || text[0] == ':' && len(bytes.Trim(text[1:], "0123456789")) == 0
+}
