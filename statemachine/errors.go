@@ -65,6 +65,9 @@ type CallError struct {
 
 // Error names the process, the cause and the outcome.
 func (e *CallError) Error() string {
+	if crash, ok := e.Err.(*CrashError); ok && crash.Name == e.Name {
+		return fmt.Sprintf("%v (%s)", crash, e.Outcome) // it names the process itself
+	}
 	return fmt.Sprintf("%s: %v (%s)", short(e.Name), e.Err, e.Outcome)
 }
 

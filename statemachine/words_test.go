@@ -89,7 +89,11 @@ func TestErrorTextsAreBounded(t *testing.T) {
 }
 
 func TestCrashErrorOfAnyValue(t *testing.T) {
-	if text := (&statemachine.CrashError{Name: "till", In: "step", Value: 7}).Error(); text != "till crashed in step: 7" {
+	crash := &statemachine.CrashError{Name: "till", In: "step", Value: 7}
+	if text := crash.Error(); text != "till crashed in step: 7" {
+		t.Error(text)
+	}
+	if text := (&statemachine.CallError{Name: "till", Outcome: statemachine.NotApplied, Err: crash}).Error(); text != "till crashed in step: 7 (not_applied)" {
 		t.Error(text)
 	}
 	if err := (&statemachine.CrashError{Value: 7}).Unwrap(); err != nil {
