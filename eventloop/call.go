@@ -53,7 +53,7 @@ func (l *Loop) Cast(ctx context.Context, name statemachine.Name, f codec.Format,
 }
 
 func (l *Loop) decode(name statemachine.Name, f codec.Format, body []byte) (*process, any, error) {
-	p := l.procs[name]
+	p := l.procs.find(name)
 	if p == nil {
 		return nil, nil, refused(name, statemachine.NotApplied, statemachine.ErrNoProcess)
 	}
@@ -177,7 +177,7 @@ type Ref[I, O any] struct {
 // RefTo returns the handle on the process called name. It fails with
 // ErrNoProcess, or if the process's inputs are not I or its outputs not O.
 func RefTo[I, O any](l *Loop, name statemachine.Name) (Ref[I, O], error) {
-	p := l.procs[name]
+	p := l.procs.find(name)
 	if p == nil {
 		return Ref[I, O]{}, refused(name, statemachine.NotApplied, statemachine.ErrNoProcess)
 	}

@@ -159,7 +159,7 @@ func (l *Loop) breakDown(err error) {
 	}
 	l.flight = nil
 	l.queue.close()
-	for _, p := range l.procs {
+	for p := range l.procs.all() {
 		p.ready = false
 		p.Hide()
 	}
@@ -215,7 +215,7 @@ func (l *Loop) checkpoint() {
 	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.ended != nil || len(l.waiting) > 0 || !l.tree.Quiet() {
 		return
 	}
-	for _, p := range l.procs {
+	for p := range l.procs.all() {
 		if p.alive && !p.ready {
 			return // its crash is on its way to the journal
 		}
@@ -239,5 +239,5 @@ func (l *Loop) checkpoint() {
 
 // keptAll is kept of all processes.
 func (l *Loop) keptAll() iter.Seq2[string, journal.Encode] {
-	return l.kept(slices.Collect(maps.Values(l.procs))...)
+	return l.kept(slices.Collect(l.procs.all())...)
 }

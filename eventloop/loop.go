@@ -20,7 +20,7 @@ type Loop struct {
 	clock  *clock
 	moment *statemachine.Moment
 	queue  queue
-	procs  map[statemachine.Name]*process // never changes after Start
+	procs  registry
 
 	wake     chan struct{} // capacity 1: there is work for the loop's goroutine
 	done     chan struct{} // closed when the application has ended and its states are saved

@@ -48,7 +48,7 @@ func (l *Loop) addProcesses(specs []supervisor.Child) {
 		case supervisor.Worker:
 			p := &process{Process: spec.Machine.New(spec.Name, l.moment), name: spec.Name}
 			p.journaled = l.cfg.Durability == Always && p.Durable()
-			l.procs[p.name] = p
+			l.procs.add(p)
 		}
 	}
 }

@@ -22,7 +22,6 @@ func Start(cfg Config) (*Loop, error) {
 	l := &Loop{
 		cfg:   cfg,
 		clock: newClock(),
-		procs: map[statemachine.Name]*process{},
 		wake:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 	}
@@ -43,7 +42,7 @@ func Start(cfg Config) (*Loop, error) {
 
 // newTree makes a tree of which nothing runs. What ran keeps its state.
 func (l *Loop) newTree() error {
-	for _, p := range l.procs {
+	for p := range l.procs.all() {
 		if p.alive {
 			p.Keep()
 		}
@@ -123,7 +122,7 @@ func (l *Loop) recover() error {
 // load takes over a snapshot.
 func (l *Loop) load(s journal.Snapshot) error {
 	for name, state := range s.States {
-		p := l.procs[statemachine.Name(name)]
+		p := l.procs.find(statemachine.Name(name))
 		if p == nil || !p.Durable() {
 			continue // the tree has changed; what is saved stays saved
 		}
@@ -150,7 +149,7 @@ func (l *Loop) resume(app []byte) error {
 		if n.IsSupervisor() {
 			continue
 		}
-		p := l.procs[n.Name()]
+		p := l.procs.find(n.Name())
 		p.node, n.Owner = n, p
 		if n.Status() == statemachine.Up {
 			p.Resume()
@@ -185,7 +184,7 @@ func (l *Loop) replay(index uint64, b journal.Batch) error {
 }
 
 func (l *Loop) replayEntry(rec journal.Entry, e *entry) error {
-	p := l.procs[statemachine.Name(rec.Name)]
+	p := l.procs.find(statemachine.Name(rec.Name))
 	if p == nil || rec.Kind == journal.KindInput && !p.Durable() {
 		return fmt.Errorf("%s is not, or no longer, a durable process of the tree; "+
 			"let the program that wrote the journal end in order before the tree is changed", rec.Name)

@@ -72,7 +72,7 @@ func (l *Loop) start(pid supervisor.PID) {
 		l.tree.Started(pid, nil)
 		return
 	}
-	p := l.procs[n.Name()]
+	p := l.procs.find(n.Name())
 	p.node, n.Owner = n, p
 	l.starting, l.running = true, p
 	l.started(p.Init())

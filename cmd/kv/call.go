@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// call is a client of one request.
+type call struct {
+	Addr    string            `help:"Address of the server." default:"127.0.0.1:8080"`
+	Timeout time.Duration     `help:"How long to wait for the answer." default:"5s"`
+	Name    statemachine.Name `arg:"" help:"The process to call."`
+	JSON    string            `arg:"" name:"json" help:"The input, such as {\"lookup\":{\"key\":\"x\"}}."`
+}
+
+// Run sends the input and prints the output. A failure's error says what the
+// server said, and whether the input was applied.
+func (c *call) Run(std *streams) error {
+	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	req.Header.SetMethod(fasthttp.MethodPost)
+	req.Header.SetContentType("application/json")
+	req.Header.Set("Request-Timeout", c.Timeout.String())
+	req.SetRequestURI("http://" + c.Addr + "/v1/call/" + url.PathEscape(string(c.Name)))
+	req.SetBodyString(c.JSON)
+	client := fasthttp.Client{MaxIdemponentCallAttempts: 1}
+	if err := client.DoTimeout(req, res, c.Timeout+time.Second); err != nil {
+		return fmt.Errorf("calling %s at %s: %w", c.Name, c.Addr, err)
+	}
+	if res.StatusCode() == fasthttp.StatusOK {
+		fmt.Fprintf(std.out, "%s\n", res.Body())
+		return nil
+	}
+	var problem struct{ Title, Detail, Outcome string }
+	if err := json.Unmarshal(res.Body(), &problem); err != nil || problem.Title == "" {
+		return fmt.Errorf("%s at %s answered status %d", c.Name, c.Addr, res.StatusCode())
+	}
+	return fmt.Errorf("%s at %s: %s (%s)", c.Name, c.Addr, problem.Detail, problem.Outcome)
+}

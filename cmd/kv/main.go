@@ -1,0 +1,73 @@
+// Command kv serves supervised key-value stores over HTTP, kept in one file.
+//
+//	kv                      serve (the default): prints how to use it
+//	kv demo                 a crash and a restart, as a transcript
+//	kv call NAME JSON       send an input to a running server
+//
+// kv --help lists the flags.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/lineshaft/lineshaft/eventloop"
+)
+
+// cli is the command line.
+type cli struct {
+	Serve serve `cmd:"" default:"withargs" help:"Serve the stores over HTTP (default)."`
+	Demo  demo  `cmd:"" help:"Print the transcript of a store that crashes and is restarted."`
+	Call  call  `cmd:"" help:"Send one input to a running server and print its output."`
+}
+
+// streams are the program's standard streams.
+type streams struct {
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	status := Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	os.Exit(status)
+}
+
+// Main runs the program with these arguments until it is done, or ctx ends, and
+// returns its exit status: 0 when all is well, 2 for a wrong command line, 1
+// for everything else. What failed is one line on stderr.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	exited := -1 // by --help
+	parser, err := kong.New(&cli{}, kong.Name("kv"),
+		kong.Description("Supervised key-value stores over HTTP, kept in one file."),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"queue": strconv.Itoa(eventloop.DefaultQueueLen)}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&streams{stdout, stderr}))
+	if err != nil {
+		panic(err) // the command line's own description is wrong
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case exited >= 0:
+		return exited
+	case err != nil:
+		return fail(stderr, 2, err)
+	}
+	if err := command.Run(); err != nil {
+		return fail(stderr, 1, err)
+	}
+	return 0
+}
+
+// fail prints err as one line and returns status.
+func fail(stderr io.Writer, status int, err error) int {
+	fmt.Fprintf(stderr, "kv: %s\n", strings.Join(strings.Fields(err.Error()), " "))
+	return status
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/eventloop"
+	"github.com/lineshaft/lineshaft/examples/kvstore"
+	"github.com/lineshaft/lineshaft/httpapi"
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/journal/boltlog"
+)
+
+// stopGrace is how long requests under way, and then processes, may take to
+// end once the server is told to.
+const stopGrace = 10 * time.Second
+
+// serve is the server.
+type serve struct {
+	Addr          string               `help:"Address to listen on." default:"127.0.0.1:8080"`
+	Data          string               `help:"File that keeps the stores." default:"kv.db" type:"path"`
+	Durability    eventloop.Durability `help:"What survives: none; shutdown (an orderly end); always (every acknowledged input)." default:"always"`
+	Queue         int                  `help:"How many inputs may wait." default:"${queue}"`
+	DeliberateBug bool                 `help:"Make a lookup of \"crash\" crash the store."`
+}
+
+// Validate checks the flags beyond their types.
+func (s *serve) Validate() error {
+	if s.Queue < 1 {
+		return fmt.Errorf("--queue=%d: must be at least 1", s.Queue)
+	}
+	return nil
+}
+
+// Run serves until ctx ends, or the root supervisor gives up.
+func (s *serve) Run(ctx context.Context, std *streams) (err error) {
+	log := slog.New(slog.NewTextHandler(std.err, nil))
+	ln, err := net.Listen("tcp", s.Addr)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	disk, err := s.openLog()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+
+	loop, err := eventloop.Start(eventloop.Config{
+		Root:       tree[codec.Raw](kvstore.Options{DeliberateBug: s.DeliberateBug}),
+		QueueLen:   s.Queue,
+		Durability: s.Durability,
+		Log:        disk,
+		OnEvent:    func(e eventloop.Event) { record(log, e) },
+	})
+	if err != nil {
+		return err
+	}
+	api := httpapi.New(loop, httpapi.Config{})
+	served := make(chan error, 1)
+	go func() { served <- api.Serve(ln) }()
+	s.greet(std.out, ln.Addr())
+
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case <-loop.Done():
+	case err = <-served:
+	}
+	return errors.Join(err, shutdown(api, loop))
+}
+
+// shutdown ends in order: first what comes in, then what it is for.
+func shutdown(api *httpapi.Server, loop *eventloop.Loop) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	err := api.Shutdown(ctx)
+	ctx, cancel = context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	return errors.Join(err, loop.Stop(ctx))
+}
+
+// openLog opens the file; without durability there is none.
+func (s *serve) openLog() (journal.Log, error) {
+	if s.Durability == eventloop.None {
+		return new(journal.Memory), nil
+	}
+	return boltlog.Open(s.Data, boltlog.Options{})
+}
+
+// greet prints how to use the server.
+func (s *serve) greet(out io.Writer, addr net.Addr) {
+	kept := "in memory"
+	if s.Durability != eventloop.None {
+		kept = fmt.Sprintf("in %s (durability %v)", s.Data, s.Durability)
+	}
+	fmt.Fprintf(out, "Serving kv1, kv2 and kv3 on http://%v, kept %s. Try:\n\n", addr, kept)
+	for _, input := range []string{`{"store":{"key":"x","value":1}}`, `{"lookup":{"key":"x"}}`} {
+		fmt.Fprintf(out, "  curl --json '%s' http://%v/v1/call/kv2\n", input, addr)
+	}
+	fmt.Fprintln(out)
+}
+
+// record logs an event.
+func record(log *slog.Logger, e eventloop.Event) {
+	switch e := e.(type) {
+	case eventloop.Started:
+		log.Info("started", "name", e.Name)
+	case eventloop.StartFailed:
+		log.Error("start failed", "name", e.Name, "error", e.Err)
+	case eventloop.Crashed:
+		log.Error("crashed", "name", e.Name, "in", e.Crash.In, "panic", e.Crash.Value, "stack", string(e.Crash.Stack))
+	case eventloop.Terminating:
+		log.Info("terminating", "name", e.Name, "reason", e.Reason)
+	case eventloop.Exited:
+		log.Info("exited", "name", e.Name, "reason", e.Reason)
+	case eventloop.SaveFailed:
+		log.Error("save failed", "error", e.Err)
+	}
+}
