@@ -1,0 +1,42 @@
+# What CI runs, by parts. `make verify test race` before every commit.
+
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+MODULES = . bench
+FUZZTIME = 5s
+
+.PHONY: all verify test race words fuzz bench conformance
+
+all: verify test race
+
+# Everything that can be known without running the program.
+verify:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
+	@for m in $(MODULES); do (cd $$m && echo "verify $$m" && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
+
+# The README's command.
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+# The whole word list, killed five times.
+words:
+	go test ./cmd/kv -run TestWords -count=1 -v -words=0 -kills=5
+
+# Every fuzz target for a moment.
+fuzz:
+	@grep -rln '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r pkg; do \
+		grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | sed 's/^func //' | while read -r f; do \
+			echo "$$pkg $$f"; out=$$(go test $$pkg -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) 2>&1) || { echo "$$out"; exit 1; }; \
+		done || exit 1; \
+	done
+
+# Ours against the floor; then against others, in their own module.
+bench:
+	go test -run '^$$' -bench . -count 5 ./eventloop
+	cd bench && GOLANG_PROTOBUF_REGISTRATION_CONFLICT=warn go test -run '^$$' -bench . -count 3 .
+
+# The supervision tree against scenarios that OTP has played.
+conformance:
+	go test ./supervisor -run OTP -v
