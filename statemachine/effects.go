@@ -23,6 +23,22 @@ func (fx *Effects[O]) Now() time.Time { return time.Unix(0, fx.moment.now()).UTC
 // decided by the entry. It is not fit for secrets.
 func (fx *Effects[O]) Rand() uint64 { return fx.moment.rand() }
 
+// Stop ends the process once the step has returned, because of r: normal, a
+// shutdown, or an error of its own, made with Crash. Its output is still the
+// reply. Terminate is told r and the state that the step returned; then the
+// supervisor does what the restart type says. OTP: {stop, Reason, Reply, State}.
+func (fx *Effects[O]) Stop(r Reason) { fx.moment.exit = &Exit{Reason: r} }
+
+// StopNoReply is Stop without a reply: the caller gets an *ExitError. OTP:
+// {stop, Reason, State}.
+func (fx *Effects[O]) StopNoReply(r Reason) { fx.moment.exit = &Exit{Reason: r, NoReply: true} }
+
+// Exit is the wish of a step that its process ends.
+type Exit struct {
+	Reason  Reason
+	NoReply bool
+}
+
 // Moment is the time and the randomness of the entry being stepped. A loop has
 // one and sets it before each step; it is not safe for concurrent use.
 type Moment struct {
@@ -30,6 +46,7 @@ type Moment struct {
 	goexit func(*CrashError)
 	time   int64
 	seed   uint64
+	exit   *Exit
 }
 
 // NewMoment returns a Moment that reads the time, in nanoseconds of Unix time,
@@ -42,7 +59,18 @@ func NewMoment(clock func() int64, goexit func(*CrashError)) *Moment {
 }
 
 // Set begins an entry. A time of zero is read from the clock when it is asked for.
-func (m *Moment) Set(time int64, seed uint64) { m.time, m.seed = time, seed }
+func (m *Moment) Set(time int64, seed uint64) { m.time, m.seed, m.exit = time, seed, nil }
+
+// Exit returns what the step asked for, nil for nothing. Only valid after a step that did not crash.
+func (m *Moment) Exit() *Exit { return m.exit }
+
+// mustGoOn makes a crash of a read-only step that asked for an end: it is not
+// journaled, so that a replay would not meet it.
+func (m *Moment) mustGoOn() {
+	if m.exit != nil {
+		panic("a read-only input asked its process to stop")
+	}
+}
 
 func (m *Moment) now() int64 {
 	if m.time == 0 {

@@ -183,6 +183,9 @@ func (p *process[S, I, O]) StepIn(in I) (out O, crash *CrashError) {
 	var s S
 	s, out = p.m.Step(in, p.state, &p.fx)
 	readOnly := p.readOnly(in)
+	if readOnly {
+		p.fx.moment.mustGoOn()
+	}
 	finished = true
 	if !readOnly {
 		p.live(s)
@@ -217,6 +220,7 @@ func (p *process[S, I, O]) ReadIn(in I) (out O, ok bool, crash *CrashError) {
 		fx.name, fx.moment.clock = p.fx.name, p.fx.moment.clock
 		fx.moment.Set(0, fx.moment.seed)
 		_, out = p.m.Step(in, *view, fx)
+		fx.moment.mustGoOn()
 		ok = true
 	}
 	finished = true
@@ -329,6 +333,15 @@ func decode[T any](name Name, c codec.Codec[T], f codec.Format, data []byte) (v 
 
 // errGoexit stands for the panic that runtime.Goexit is not.
 var errGoexit = errors.New("the function called runtime.Goexit")
+
+// Guard runs an Init that is not a machine's, that of a supervisor, and returns
+// its error, or its panic as a *CrashError.
+func Guard(name Name, in string, f func() error) (err error) {
+	if crash := guard(name, in, nil, func() { err = f() }); crash != nil {
+		return crash
+	}
+	return err
+}
 
 // guard runs f and returns its panic. If f calls runtime.Goexit, guard does not
 // return; then goexit, unless nil, is called.

@@ -43,6 +43,19 @@ var (
 	ErrInput = errors.New("input refused")
 )
 
+// Errors of requests to a supervisor; what is wrapped beside them says more.
+// Nothing was changed.
+var (
+	// ErrConflict: what the supervisor's children are now does not allow it.
+	ErrConflict = errors.New("conflict")
+	// ErrNotStarted: the child did not start.
+	ErrNotStarted = errors.New("the child did not start")
+)
+
+// ErrIgnore, returned by an Init, says that there is to be no process, and that
+// this is as it should be: the start counts as a success (OTP: ignore).
+var ErrIgnore = errors.New("ignore")
+
 // ErrDeadline is in every error of a call whose context ended first, beside
 // the context's own error.
 var ErrDeadline = errors.New("the caller's context ended")
@@ -123,3 +136,16 @@ func shorten(s string, max int) string {
 	}
 	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:max], ""), len(s))
 }
+
+// ExitError is the error of a call whose input made the process end without a
+// reply (OTP: the caller exits with the process's reason). The input was applied.
+type ExitError struct {
+	Name   Name
+	Reason Reason
+}
+
+// Error names the process and the reason.
+func (e *ExitError) Error() string { return fmt.Sprintf("%s ended: %v", short(e.Name), e.Reason) }
+
+// Unwrap returns the reason's detail.
+func (e *ExitError) Unwrap() error { return e.Reason.Detail }

@@ -1,6 +1,6 @@
-// Package kvstore is a key-value store written as a generic server: what you
-// would copy to write your own: which inputs there are, what each does to the
-// state, and how both are written as bytes. Everything else is the loop's.
+// Package kvstore is a key-value store written as a generic server, for you to
+// copy: which inputs there are, what each does to the state, and how both are
+// written as bytes. Everything else is the loop's.
 package kvstore
 
 import (
