@@ -32,6 +32,8 @@ var mayImport = map[string][]string{
 	"statemachine":             {"codec"},
 	"statemachine/machinetest": {"statemachine", "codec"},
 	"supervisor":               {"statemachine"},
+	"conformance":              {"conformance/scenario", "eventloop", "supervisor", "statemachine", "codec"},
+	"conformance/scenario":     {"supervisor", "statemachine"},
 	"eventloop":                {"supervisor", "statemachine", "journal", "codec"},
 	"httpapi":                  {"statemachine", "codec"},
 	"examples/kvstore":         {"statemachine", "codec"},

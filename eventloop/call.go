@@ -49,7 +49,7 @@ func (l *Loop) Cast(ctx context.Context, name statemachine.Name, f codec.Format,
 	if err != nil {
 		return err
 	}
-	return l.send(ctx, p, x)
+	return l.castExchange(ctx, p, x)
 }
 
 func (l *Loop) decode(name statemachine.Name, f codec.Format, body []byte) (*process, any, error) {
@@ -85,8 +85,8 @@ func (l *Loop) exchange(ctx context.Context, p *process, x any) error {
 	return l.submit(ctx, p, x, false)
 }
 
-// send is exchange without an answer.
-func (l *Loop) send(ctx context.Context, p *process, x any) error {
+// castExchange is exchange without an answer.
+func (l *Loop) castExchange(ctx context.Context, p *process, x any) error {
 	if err := ctx.Err(); err != nil {
 		return late(ctx, p.name, statemachine.NotApplied)
 	}
@@ -155,7 +155,7 @@ func (l *Loop) abandon(ctx context.Context, e *entry, room bool) error {
 // until it has been seen there, so that this caller's next input meets the
 // process restarted.
 func (l *Loop) readCrashed(ctx context.Context, p *process, life uint32, crash *statemachine.CrashError) error {
-	e := &entry{kind: kindCrash, proc: p, life: life, crash: crash, done: make(chan struct{}, 1)}
+	e := &entry{kind: kindExit, proc: p, life: life, reason: statemachine.Crash(crash), done: make(chan struct{}, 1)}
 	l.queue.pushOwn(e, false)
 	l.kick()
 	select {
@@ -166,8 +166,9 @@ func (l *Loop) readCrashed(ctx context.Context, p *process, life uint32, crash *
 	return refused(p.name, statemachine.NotApplied, crash)
 }
 
-// Ref is a typed handle on a process, by name: it survives every restart.
-// Copy it freely; any goroutine may use it.
+// Ref is a typed handle on a process, by name: it survives every restart, and
+// if the child is deleted and another of the same types added under its name,
+// it is a handle on that. Copy it freely; any goroutine may use it.
 type Ref[I, O any] struct {
 	loop *Loop
 	proc *process
@@ -197,6 +198,11 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 	if ctx.Err() != nil {
 		return out, late(ctx, r.proc.name, statemachine.NotApplied)
 	}
+	if r.proc.gone.Load() {
+		if r, err = RefTo[I, O](r.loop, r.proc.name); err != nil {
+			return out, err
+		}
+	}
 	if r.proc.unread.Load() == 0 {
 		life := r.proc.life.Load()
 		out, ok, crash := r.port.ReadIn(in)
@@ -225,6 +231,12 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 func (r Ref[I, O]) Cast(ctx context.Context, in I) error {
 	if ctx.Err() != nil {
 		return late(ctx, r.proc.name, statemachine.NotApplied)
+	}
+	if r.proc.gone.Load() {
+		var err error
+		if r, err = RefTo[I, O](r.loop, r.proc.name); err != nil {
+			return err
+		}
 	}
 	if r.loop.enterFor(r.proc) {
 		_, crash := r.port.StepIn(in)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
 
@@ -34,6 +35,21 @@ type Config struct {
 	// before the states are saved and the journal is truncated. Zero means
 	// DefaultSnapshotBytes.
 	SnapshotBytes int64
+
+	// Machines names the machines that children may be added with while the
+	// application runs, over HTTP ("machine" in a child spec), or by StartChild
+	// where their specs are kept. A spec in JSON is one of
+	//
+	//	{"worker": {"name": "kv4", "machine": "kv", "restart": "transient",
+	//	            "shutdown": "5s", "significant": false}}
+	//	{"supervisor": {"name": "pair", "strategy": "rest_for_one", "intensity": 1, "period": "5s",
+	//	                "max_restarts": 10, "backoff": {"initial": "1s", "max": "1m"},
+	//	                "auto_shutdown": "never", "restart": "permanent", "shutdown": "infinity",
+	//	                "children": []}}
+	//
+	// with OTP's words, and OTP's defaults for what is left out; a shutdown may
+	// be brutal_kill.
+	Machines map[string]statemachine.Server
 
 	// OnEvent, if set, is told what happens in the tree, in order, one event at
 	// a time, while the loop stands still: it must return soon, and must not

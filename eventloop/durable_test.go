@@ -180,22 +180,22 @@ func TestRecoveryIsExact(t *testing.T) {
 }
 
 func recoverRandomRun(t *testing.T, r *rand.Rand) {
-	root := func() supervisor.Supervisor {
-		return supervisor.Supervisor{Name: "root", Intensity: 1 << 20, Children: []supervisor.Child{
-			worker("a", newMachine()),
-			supervisor.Supervisor{Name: "s", Strategy: supervisor.OneForAll, Intensity: 2, Children: []supervisor.Child{
-				worker("b", newMachine()),
-				supervisor.Worker{Name: "c", Machine: newMachine(), Restart: supervisor.Temporary},
-				worker("d", newMachine()),
-			}},
-		}}
-	}
+	m := quitter(statemachine.Normal, false)
+	root := supervisor.Supervisor{Name: "root", Intensity: 1 << 20, Children: []supervisor.Child{
+		worker("a", m),
+		supervisor.Supervisor{Name: "s", Strategy: supervisor.OneForAll, Intensity: 2, Children: []supervisor.Child{
+			worker("b", m),
+			supervisor.Worker{Name: "c", Machine: m, Restart: supervisor.Temporary},
+			worker("d", m),
+		}},
+	}}
 	log := new(journal.Memory)
-	cfg := eventloop.Config{Root: root(), Durability: eventloop.Always, Log: log, BatchMax: 1 + r.IntN(20)}
+	cfg := eventloop.Config{Root: root, Durability: eventloop.Always, Log: log, BatchMax: 1 + r.IntN(20),
+		Machines: map[string]statemachine.Server{"tally": m}}
 	if r.IntN(2) == 0 {
 		cfg.SnapshotBytes = 1 + r.Int64N(1000)
 	}
-	names := []statemachine.Name{"a", "b", "c", "d"}
+	names := []statemachine.Name{"a", "b", "c", "d", "e", "f"}
 	for range 1 + r.IntN(3) {
 		l, err := eventloop.Start(cfg)
 		if err != nil {
@@ -205,7 +205,11 @@ func recoverRandomRun(t *testing.T, r *rand.Rand) {
 		live := map[statemachine.Name]tally{}
 		for _, n := range slices.Concat(names, names) { // the first time to let casts be stepped
 			delete(live, n)
-			if out, err := refTo(t, l, n).Call(t.Context(), input{Get: true}); err == nil {
+			target, err := eventloop.RefTo[input, output](l, n)
+			if err != nil {
+				continue
+			}
+			if out, err := target.Call(t.Context(), input{Get: true}); err == nil {
 				live[n] = out.Tally
 			}
 		}
@@ -213,7 +217,6 @@ func recoverRandomRun(t *testing.T, r *rand.Rand) {
 		log = log.Reopen()
 		l.Stop(context.Background())
 		cfg.Log = log
-		cfg.Root = root()
 		again, err := eventloop.Start(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -243,8 +246,15 @@ func bother(t *testing.T, l *eventloop.Loop, r *rand.Rand, names []statemachine.
 					in.Crash = "custom"
 				case 1:
 					in = input{Get: true, Crash: "runtime"}
+				case 2:
+					in.Add = 99 // quits
+				case 3:
+					change(l, r, names)
 				}
-				target := refTo(t, l, names[r.IntN(len(names))])
+				target, err := eventloop.RefTo[input, output](l, names[r.IntN(len(names))])
+				if err != nil {
+					continue // not added yet, or deleted
+				}
 				if r.IntN(3) == 0 {
 					target.Cast(context.Background(), in)
 				} else {
@@ -254,6 +264,29 @@ func bother(t *testing.T, l *eventloop.Loop, r *rand.Rand, names []statemachine.
 		})
 	}
 	wg.Wait()
+}
+
+// change changes the tree somehow.
+func change(l *eventloop.Loop, r *rand.Rand, names []statemachine.Name) {
+	ctx := context.Background()
+	name := names[r.IntN(len(names))]
+	sup := map[statemachine.Name]statemachine.Name{"a": "root", "e": "root"}[name]
+	if sup == "" {
+		sup = "s"
+	}
+	switch r.IntN(6) {
+	case 0, 1:
+		l.StartChildJSON(ctx, sup, fmt.Appendf(nil, `{"worker":{"name":%q,"machine":"tally"}}`, name))
+	case 2:
+		l.TerminateChild(ctx, sup, name)
+	case 3:
+		l.RestartChild(ctx, sup, name)
+	case 4:
+		l.TerminateChild(ctx, sup, name)
+		l.DeleteChild(ctx, sup, name)
+	case 5:
+		l.Kill(ctx, name)
+	}
 }
 
 // What was saved for a process that the tree no longer has stays; an input in

@@ -2,21 +2,34 @@ package eventloop
 
 import "github.com/lineshaft/lineshaft/statemachine"
 
-// Event is something that happened in the tree: one of Started, StartFailed,
-// Crashed, Terminating, Exited and SaveFailed.
+// Event is something that happened in the tree: one of Restarting, Started,
+// StartFailed, Crashed, Terminating, Exited and SaveFailed. They are the hooks
+// of a life: before a restart (Restarting), after it (Started), before a stop
+// (Terminating) and after it (Exited).
 type Event interface{ event() }
 
-// Started: the Init of a worker returned a state, or a supervisor began to
-// start its children.
+// Restarting: a process is about to be started again, because of the end of
+// Because: itself, a sibling, or the like of a supervisor above.
+type Restarting struct {
+	Name       statemachine.Name
+	Supervisor bool
+	Because    statemachine.Name
+}
+
+// Started: the Init of a worker returned a state, or that of a supervisor
+// returned and it begins to start its children.
 type Started struct {
 	Name       statemachine.Name
 	Supervisor bool
 }
 
-// StartFailed: the Init of a worker returned an error or panicked.
+// StartFailed: the Init of a worker or a supervisor returned an error, or
+// panicked. With statemachine.ErrIgnore it is no failure, but there is no
+// process.
 type StartFailed struct {
-	Name statemachine.Name
-	Err  error
+	Name       statemachine.Name
+	Supervisor bool
+	Err        error
 }
 
 // Crashed: a function of the process panicked. A crash in "terminate" ends
@@ -47,6 +60,7 @@ type Exited struct {
 type SaveFailed struct{ Err error }
 
 func (SaveFailed) event()  {}
+func (Restarting) event()  {}
 func (Started) event()     {}
 func (StartFailed) event() {}
 func (Crashed) event()     {}

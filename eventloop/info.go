@@ -10,7 +10,7 @@ import (
 func (l *Loop) Tree() statemachine.Info {
 	l.enter()
 	defer l.exit()
-	return l.tree.Root().Info(steps)
+	return l.tree.Root().Details(steps)
 }
 
 // Process returns what can be seen of the process, or the supervisor, called
@@ -23,7 +23,7 @@ func (l *Loop) Process(name statemachine.Name) (statemachine.Info, bool) {
 	if n == nil {
 		return statemachine.Info{}, false
 	}
-	return n.Info(steps), true
+	return n.Details(steps), true
 }
 
 // steps returns how many inputs of a worker were stepped, by whomever.

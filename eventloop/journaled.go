@@ -15,7 +15,7 @@ import (
 // Limits of what one batch of the journal gathers, beside Config.BatchMax.
 const (
 	batchBytesMax = 8 << 20 // begin no further entry beyond it
-	crashBytesMax = 1 << 10 // of the words that say how a read-only input crashed
+	exitBytesMax  = 1 << 10 // of what says why a process ended
 	takeStep      = 64      // entries taken from the queue at a time
 )
 
@@ -27,6 +27,7 @@ type disk struct {
 	time     int64              // the time of that batch
 	tail     int64              // bytes of the batches since the last checkpoint
 	saving   atomic.Bool        // a checkpoint is being saved
+	deleted  []string           // whose states are to be deleted by the next save
 
 	committed chan error // capacity 1: how the batch being committed went
 }
@@ -72,9 +73,11 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
 	switch {
 	case e.kind == kindRetry:
-		return true
-	case e.kind == kindCrash:
-		return l.writeCrash(w, e, now)
+		return l.writeRetry(w, e, now)
+	case e.kind == kindExit:
+		return l.writeExit(w, e, now)
+	case e.kind == kindRequest:
+		return l.writeRequest(w, e, now)
 	case !p.journaled || p.IsReadOnly(e.x):
 		return true
 	case !p.ready:
@@ -90,19 +93,35 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 	return true
 }
 
-func (l *Loop) writeCrash(w *journal.Builder, e *entry, now int64) bool {
+// writeExit writes the class of the reason, a byte, and its detail in words.
+func (l *Loop) writeExit(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
-	if e.life != p.life.Load() || p.reported {
-		l.queue.answer(e, nil) // that life has ended, or another crash ends it
+	if e.life != 0 && e.life != p.life.Load() || p.reported || !p.alive {
+		l.queue.answer(e, nil) // that life has ended, or is about to
 		return false
 	}
 	p.reported, p.ready = true, false
-	text := []byte(fmt.Sprint(e.crash.Value))
-	if err := w.Add(journal.KindCrash, string(p.name), text[:min(len(text), crashBytesMax)]); err != nil {
+	data := []byte{byte(e.reason.Class)}
+	if e.reason.Detail != nil {
+		data = append(data, e.reason.Detail.Error()...)
+	}
+	if err := w.Add(journal.KindExit, string(p.name), data[:min(len(data), exitBytesMax)]); err != nil {
 		panic(err) // neither name nor text can be too long
 	}
 	e.time = now
 	return true
+}
+
+// readReason is the inverse of what writeExit writes.
+func readReason(data []byte) statemachine.Reason {
+	if len(data) == 0 {
+		return statemachine.Killed
+	}
+	r := statemachine.Reason{Class: statemachine.Class(data[0])}
+	if len(data) > 1 {
+		r.Detail = errors.New(string(data[1:]))
+	}
+	return r
 }
 
 // seedOf returns the randomness of the n-th record of the batch of a time.
@@ -183,6 +202,20 @@ func (l *Loop) saveOne(p *process) {
 	})
 }
 
+// saveDeleted deletes the states of who was forgotten, at durability
+// AtShutdown; where inputs are journaled the next checkpoint does.
+func (l *Loop) saveDeleted() {
+	if l.cfg.Durability != AtShutdown || l.replays {
+		return
+	}
+	l.cfg.Log.Save(journal.Update{Delete: l.disk.deleted}, func(err error) {
+		if err != nil {
+			l.notSaved(err)
+		}
+	})
+	l.disk.deleted = nil
+}
+
 // notSaved is called by the Log when a save failed. One that was refused
 // leaves the Log as it was; after any other the application cannot go on.
 func (l *Loop) notSaved(err error) {
@@ -212,7 +245,7 @@ func (l *Loop) kept(ps ...*process) iter.Seq2[string, journal.Encode] {
 // is half done.
 func (l *Loop) checkpoint() {
 	d := &l.disk
-	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.ended != nil || len(l.waiting) > 0 || !l.tree.Quiet() {
+	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
 		return
 	}
 	for p := range l.procs.all() {
@@ -223,18 +256,24 @@ func (l *Loop) checkpoint() {
 			p.Keep()
 		}
 	}
-	u := journal.Update{Index: d.last, Time: d.time, App: l.tree.Save(), States: l.keptAll()}
+	u := journal.Update{Index: d.last, Time: d.time, App: l.saveShape(l.tree.Save()), States: l.keptAll(), Delete: d.deleted}
 	if l.syncing.Load() {
 		u.Index-- // the batch that is being committed has not been applied
 	}
 	d.saving.Store(true)
-	d.tail = 0
+	d.tail, d.deleted = 0, nil
 	l.cfg.Log.Save(u, func(err error) {
 		d.saving.Store(false)
 		if err != nil {
 			l.notSaved(err)
 		}
 	})
+}
+
+// unapplied reports whether inputs that are in the journal wait for their
+// process.
+func (l *Loop) unapplied() bool {
+	return slices.ContainsFunc(l.waiting, func(p *process) bool { return len(p.committed) > 0 })
 }
 
 // keptAll is kept of all processes.

@@ -43,13 +43,19 @@ type Loop struct {
 	running  *process // the process being stepped or, if starting, initialised
 	starting bool
 
-	settling bool                 // settle is at work
-	replays  bool                 // the journal is being replayed
-	leaving  bool                 // the tree has been told to end
-	ended    *statemachine.Reason // why the root has ended
-	revived  []*process           // up again, with inputs that waited
-	waiting  []*process           // with inputs that wait
-	late     []statemachine.Name  // killed at the end of their grace while leaving
+	shape    shape
+	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
+	delayed  map[statemachine.Name]*entry  // retries of a replay
+	departed []*process                    // added ones that have ended since settle
+	stops    map[supervisor.PID][]*request // who waits for an end
+	settling bool                          // settle is at work
+	replays  bool                          // the journal is being replayed
+	leaving  bool                          // the tree has been told to end
+	unborn   error                         // why the root's own Init gave no tree
+	ended    *statemachine.Reason          // why the root has ended
+	revived  []*process                    // up again, with inputs that waited
+	waiting  []*process                    // with inputs that wait
+	late     []statemachine.Name           // killed at the end of their grace while leaving
 }
 
 // work is the loop: take → commit → step → reply. The caller holds the role.
@@ -105,19 +111,27 @@ func (l *Loop) run(e *entry) {
 		}
 		l.current, l.running = e, p
 		l.stepped(p.Step(e.x))
-	case kindCrash:
+	case kindExit:
 		if e.journaled() {
 			l.at = e.time
 			if !p.alive { // a replay meets it when it is up again, and so must we
 				l.wait(e)
 				return
 			}
-			l.fail(p, e.crash)
-		} else if p.alive && p.life.Load() == e.life {
-			l.fail(p, e.crash)
+		}
+		if p.alive && (e.journaled() || e.life == 0 || p.life.Load() == e.life) {
+			l.exits(p, e.reason)
 		}
 		l.queue.answer(e, nil)
+	case kindRequest:
+		if e.journaled() {
+			l.at = e.time
+		}
+		l.ask(e)
 	case kindRetry:
+		if e.journaled() {
+			l.at = e.time
+		}
 		l.tree.SetNow(l.now())
 		l.tree.Retry(e.pid, e.node)
 		l.settle()
@@ -134,45 +148,67 @@ func (l *Loop) now() int64 {
 }
 
 // stepped finishes the step of l.running on behalf of l.current: it counts,
-// lets the supervisor deal with a crash, and answers.
-func (l *Loop) stepped(crash *statemachine.CrashError) {
+// lets the supervisor deal with the end of the process, if the step was that,
+// and answers. It returns the answer.
+func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	e, p := l.current, l.running
 	l.current, l.running = nil, nil
 	if e != nil && e.cast {
 		p.unread.Add(-1)
 	}
-	if crash == nil {
+	if crash != nil {
+		l.exitOf(p, e, statemachine.Crash(crash))
+		err = refused(p.name, statemachine.NotApplied, crash)
+	} else {
 		p.steps++
-		l.queue.answer(e, nil)
-		return
+		if x := l.moment.Exit(); x != nil {
+			l.exitOf(p, e, x.Reason)
+			if x.NoReply {
+				err = refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: x.Reason})
+			}
+		}
 	}
-	l.crashed(p, crash, e)
-	l.queue.answer(e, refused(p.name, statemachine.NotApplied, crash))
+	l.queue.answer(e, err)
+	return err
 }
 
-// crashed begins what follows a crash of a step: at once, or, if a replay
-// would not meet the crash by itself, once it is in the journal.
-func (l *Loop) crashed(p *process, crash *statemachine.CrashError, e *entry) {
-	switch {
-	case e != nil && e.journaled():
-		l.fail(p, crash)
-	case l.journals():
-		p.ready = false
-		p.Hide()
-		report := &entry{kind: kindCrash, proc: p, life: p.life.Load(), crash: crash}
-		l.queue.pushOwn(report, true)
-	default:
-		l.fail(p, crash)
+// exitOf ends p because of a step of e: at once, or, if a replay would not meet
+// this end by itself, once it is in the journal.
+func (l *Loop) exitOf(p *process, e *entry, r statemachine.Reason) {
+	if e != nil && e.journaled() || !l.journals() {
+		l.exits(p, r)
+		return
 	}
+	p.ready = false
+	p.Hide()
+	l.queue.pushOwn(&entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}, true)
 }
 
 // enter takes the role, as soon as who has it gives it back.
 func (l *Loop) enter() { l.role.Lock() }
 
+// tryEnter takes the role if it is free or will be in a moment: to wait for a
+// short step costs less than to be woken after it. Not past a queue.
+func (l *Loop) tryEnter() bool {
+	for range spins {
+		if l.queue.size.Load() > 0 {
+			return false
+		}
+		if l.role.TryLock() {
+			return true
+		}
+	}
+	return false
+}
+
+// spins is how often tryEnter tries: for about as long as it takes to park a
+// goroutine and wake it.
+const spins = 100
+
 // enterFor takes the role for one input of p, if p can be stepped this moment
 // without passing by another input.
 func (l *Loop) enterFor(p *process) bool {
-	if p.journaled || l.queue.size.Load() > 0 || !l.role.TryLock() {
+	if p.journaled || !l.tryEnter() {
 		return false
 	}
 	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.ready {
@@ -187,11 +223,7 @@ func (l *Loop) enterFor(p *process) bool {
 
 // leaveAfter finishes the step that enterFor allowed.
 func (l *Loop) leaveAfter(p *process, crash *statemachine.CrashError) error {
-	var err error
-	if crash != nil {
-		err = refused(p.name, statemachine.NotApplied, crash)
-	}
-	l.stepped(crash)
+	err := l.stepped(crash)
 	l.exit()
 	return err
 }
@@ -250,7 +282,7 @@ func (l *Loop) goroutine() {
 func (l *Loop) goexit(crash *statemachine.CrashError) {
 	go func() {
 		if l.starting {
-			l.started(crash)
+			l.initialised(crash)
 		} else {
 			l.stepped(crash)
 		}

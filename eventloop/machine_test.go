@@ -119,8 +119,9 @@ func call(t testing.TB, r ref, in input) tally {
 
 // events collects what OnEvent is told, in words.
 type events struct {
-	mu  sync.Mutex
-	all []string
+	mu       sync.Mutex
+	all      []string
+	restarts bool // with Restarting, which says little where the order is looked at
 }
 
 func (e *events) add(ev eventloop.Event) {
@@ -128,6 +129,11 @@ func (e *events) add(ev eventloop.Event) {
 	defer e.mu.Unlock()
 	var s string
 	switch ev := ev.(type) {
+	case eventloop.Restarting:
+		if !e.restarts {
+			return
+		}
+		s = fmt.Sprintf("restarting %s because of %s", ev.Name, ev.Because)
 	case eventloop.Started:
 		s = fmt.Sprintf("started %s", ev.Name)
 	case eventloop.StartFailed:

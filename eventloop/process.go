@@ -11,8 +11,9 @@ import (
 // all restarts.
 type process struct {
 	statemachine.Process
-	name statemachine.Name
-	node *supervisor.Node
+	name    statemachine.Name
+	machine statemachine.Server
+	node    *supervisor.Node
 
 	// For callers' goroutines.
 	life   atomic.Uint32 // counts the Inits that succeeded
@@ -26,10 +27,13 @@ type process struct {
 	reported  bool     // a crash of this life is in the journal, or on its way
 	committed []*entry // journaled inputs that wait for it to be up
 	dying     *dying   // its Terminate is running
+	unusable  error    // why what was saved for it cannot be loaded
 
 	held list // inputs that wait for it to be up, not journaled; the queue's lock guards it
 
-	journaled bool // its inputs are journaled; never changes after Start
+	journaled bool        // its inputs are journaled; never changes
+	dynamic   bool        // it was added to the running tree; never changes
+	gone      atomic.Bool // it was dropped or deleted: the name may be another's
 }
 
 // takes reports whether p can step e now. What is in the journal is stepped
@@ -40,17 +44,40 @@ func (p *process) takes(e *entry) bool { return p.ready || p.alive && e.journale
 func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
 
 // addProcesses makes the processes of all workers in specs and below.
-func (l *Loop) addProcesses(specs []supervisor.Child) {
+func (l *Loop) addProcesses(specs []supervisor.Child, dynamic bool) {
 	for _, spec := range specs {
 		switch spec := spec.(type) {
 		case supervisor.Supervisor:
-			l.addProcesses(spec.Children)
+			if spec.Strategy != supervisor.SimpleOneForOne { // whose child is a template
+				l.addProcesses(spec.Children, dynamic)
+			}
 		case supervisor.Worker:
-			p := &process{Process: spec.Machine.New(spec.Name, l.moment), name: spec.Name}
-			p.journaled = l.cfg.Durability == Always && p.Durable()
-			l.procs.add(p)
+			l.addProcess(spec, dynamic)
 		}
 	}
+}
+
+func (l *Loop) addProcess(w supervisor.Worker, dynamic bool) *process {
+	p := &process{Process: w.Machine.New(w.Name, l.moment), name: w.Name, machine: w.Machine, dynamic: dynamic}
+	p.journaled = l.cfg.Durability == Always && p.Durable()
+	l.procs.add(p)
+	if state, ok := l.orphans[w.Name]; ok && p.Durable() {
+		if p.unusable = p.Load(state); p.unusable == nil {
+			delete(l.orphans, w.Name)
+		}
+	}
+	return p
+}
+
+// processOf returns the process of a worker's node, which is about to start.
+func (l *Loop) processOf(n *supervisor.Node) *process {
+	w, _ := n.Worker()
+	p := l.procs.find(w.Name)
+	if p == nil || p.machine != w.Machine {
+		p = l.addProcess(w, true)
+	}
+	p.node, n.Owner = n, p
+	return p
 }
 
 // wait puts e aside until its process is up; or refuses it, if that is not to
@@ -73,7 +100,7 @@ func (l *Loop) wait(e *entry) {
 
 // refuses reports whether p is down, and no restart under way can change that.
 func (l *Loop) refuses(p *process) bool {
-	return l.ended != nil || l.tree.Quiet() && p.status() == statemachine.Down
+	return l.ended != nil || l.tree.Quiet() && p.status() == statemachine.Down && !(p.node != nil && p.node.Awaited())
 }
 
 // status is what p is doing, as its supervisor sees it.

@@ -22,10 +22,12 @@ type entry struct {
 	proc     *process
 	x        any // kindInput: the exchange
 
-	life  uint32                   // kindCrash: the life that crashed
-	crash *statemachine.CrashError // kindCrash
-	pid   supervisor.PID           // kindRetry: the supervisor
-	node  *supervisor.Node         // kindRetry: its child
+	life    uint32              // kindExit: the life that ends; 0 for whichever
+	reason  statemachine.Reason // kindExit: why
+	pid     supervisor.PID      // kindRetry: the supervisor
+	node    *supervisor.Node    // kindRetry: its child
+	delayed bool                // kindRetry: it came after a delay
+	req     *request            // kindRequest
 
 	// Of an entry that is in the journal: what it is stepped with.
 	time int64 // never 0
@@ -41,9 +43,10 @@ func (e *entry) journaled() bool { return e.time != 0 }
 type kind uint8
 
 const (
-	kindInput kind = iota
-	kindCrash      // a read-only step crashed on its caller's goroutine
-	kindRetry      // a supervisor tries again to start a child
+	kindInput   kind = iota
+	kindExit         // a process ends, for a reason that is not a journaled input
+	kindRetry        // a supervisor tries again to start a child
+	kindRequest      // a supervisor is asked for something
 )
 
 // list is a doubly linked list of entries in arrival order.
@@ -132,6 +135,18 @@ func (q *queue) pushOwn(e *entry, front bool) {
 		q.main.pushBack(e)
 	}
 	q.size.Store(int32(q.main.n))
+}
+
+// pushRequest appends a request to a supervisor, which finds room always.
+func (q *queue) pushRequest(e *entry) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return statemachine.ErrStopping
+	}
+	q.main.pushBack(e)
+	q.size.Store(int32(q.main.n))
+	return nil
 }
 
 // take appends the first entries, at most max, to dst: they are the caller's now.

@@ -1,7 +1,10 @@
 package eventloop
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
@@ -28,10 +31,12 @@ func Start(cfg Config) (*Loop, error) {
 	l.moment = statemachine.NewMoment(l.clock.now, l.goexit)
 	l.queue.bound = cfg.QueueLen
 	l.disk.committed = make(chan error, 1)
+	l.shape = newShape()
+	l.orphans = map[statemachine.Name][]byte{}
 	if err := l.newTree(); err != nil {
 		return nil, err
 	}
-	l.addProcesses(cfg.Root.Children)
+	l.addProcesses(cfg.Root.Children, false)
 	if cfg.Durability != None {
 		if err := l.recover(); err != nil {
 			return nil, err
@@ -49,9 +54,10 @@ func (l *Loop) newTree() error {
 		p.End()
 		p.alive, p.ready, p.node = false, false, nil
 	}
-	l.ended = nil
+	l.ended, l.unborn, l.delayed = nil, nil, map[statemachine.Name]*entry{}
+	l.shape.missing = maps.Clone(l.shape.deleted)
 	var err error
-	l.tree, err = supervisor.New(l.cfg.Root)
+	l.tree, err = supervisor.New(l.root())
 	return err
 }
 
@@ -81,6 +87,7 @@ func (l *Loop) startTree(at int64) {
 	l.tree.SetNow(l.now())
 	l.tree.Start()
 	l.settle()
+	l.startAdded()
 }
 
 // recordStart makes durable that the program starts here, from the states that
@@ -88,7 +95,7 @@ func (l *Loop) startTree(at int64) {
 func (l *Loop) recordStart() error {
 	failed := make(chan error, 1)
 	switch d := &l.disk; l.cfg.Durability {
-	case Always:
+	case Always, AtShutdown:
 		w := &d.builders[d.turn]
 		now := l.clock.now()
 		w.Reset(now)
@@ -98,16 +105,27 @@ func (l *Loop) recordStart() error {
 		d.last++
 		d.time = now
 		l.cfg.Log.Append(w.Seal(), func(_ uint64, err error) { failed <- err })
-	case AtShutdown:
-		// From here on states are saved without the journal, which must end here.
-		l.cfg.Log.Save(journal.Update{Index: d.last, Time: d.time, States: l.keptAll()}, func(err error) { failed <- err })
 	default:
 		return nil
 	}
-	if err := <-failed; err != nil {
+	err := <-failed
+	if err == nil && l.cfg.Durability == AtShutdown {
+		// From here on states are saved without the journal, which must end here.
+		l.cfg.Log.Save(l.wholeUpdate(), func(err error) { failed <- err })
+		err = <-failed
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", statemachine.ErrJournal, err)
 	}
 	return nil
+}
+
+// wholeUpdate saves everything as it is when nothing runs.
+func (l *Loop) wholeUpdate() journal.Update {
+	d := &l.disk
+	u := journal.Update{Index: d.last, Time: d.time, App: l.saveShape(nil), States: l.keptAll(), Delete: d.deleted}
+	d.deleted = nil
+	return u
 }
 
 // recover brings every process's kept state to what it was when the program
@@ -121,10 +139,18 @@ func (l *Loop) recover() error {
 
 // load takes over a snapshot.
 func (l *Loop) load(s journal.Snapshot) error {
+	tree, err := l.loadShape(s.App)
+	if err != nil {
+		return fmt.Errorf("eventloop: the children that were added: %w", err)
+	}
+	for _, a := range l.shape.added {
+		l.addAdded(a)
+	}
 	for name, state := range s.States {
 		p := l.procs.find(statemachine.Name(name))
-		if p == nil || !p.Durable() {
-			continue // the tree has changed; what is saved stays saved
+		if p == nil || !p.Durable() { // for now; such a child may be added again
+			l.orphans[statemachine.Name(name)] = bytes.Clone(state)
+			continue
 		}
 		if err := p.Load(state); err != nil {
 			return fmt.Errorf("eventloop: the saved state of %s: %w", name, err)
@@ -132,15 +158,50 @@ func (l *Loop) load(s journal.Snapshot) error {
 	}
 	l.disk.last, l.disk.time = s.Index, s.Time
 	l.clock.advance(s.Time)
-	if len(s.App) == 0 {
+	if len(tree) == 0 {
 		return nil // saved when nothing ran
 	}
-	return l.resume(s.App)
+	return l.resume(tree)
+}
+
+// addAdded makes the processes of a child that was added.
+func (l *Loop) addAdded(a *addition) {
+	if w, ok := a.spec.(supervisor.Worker); ok && w.Machine == nil {
+		w.Machine = l.template(a.sup) // of a SimpleOneForOne supervisor
+		l.addProcess(w, true)
+		return
+	}
+	l.addProcesses([]supervisor.Child{a.spec}, true)
+}
+
+// template returns the machine of a SimpleOneForOne supervisor's children.
+func (l *Loop) template(sup statemachine.Name) statemachine.Server {
+	todo := []supervisor.Child{l.cfg.Root}
+	for _, a := range l.shape.added {
+		todo = append(todo, a.spec)
+	}
+	for len(todo) > 0 {
+		s, ok := todo[len(todo)-1].(supervisor.Supervisor)
+		todo = todo[:len(todo)-1]
+		if !ok {
+			continue
+		}
+		if w, ok := s.Children[0].(supervisor.Worker); ok && s.Name == sup {
+			return w.Machine
+		}
+		todo = append(todo, s.Children...)
+	}
+	return nil
 }
 
 // resume goes on in the middle of a run.
-func (l *Loop) resume(app []byte) error {
-	tree, err := supervisor.Restore(l.cfg.Root, app, nil)
+func (l *Loop) resume(saved []byte) error {
+	tree, err := supervisor.Restore(l.root(), saved, func(_, child statemachine.Name) (supervisor.Child, error) {
+		if a := l.shape.added[child]; a != nil {
+			return a.spec, nil
+		}
+		return nil, errors.New("not among the children that were added")
+	})
 	if err != nil {
 		return fmt.Errorf("eventloop: the saved supervision tree: %w", err)
 	}
@@ -149,8 +210,7 @@ func (l *Loop) resume(app []byte) error {
 		if n.IsSupervisor() {
 			continue
 		}
-		p := l.procs.find(n.Name())
-		p.node, n.Owner = n, p
+		p := l.processOf(n)
 		if n.Status() == statemachine.Up {
 			p.Resume()
 			p.alive, p.ready = true, true
@@ -183,7 +243,30 @@ func (l *Loop) replay(index uint64, b journal.Batch) error {
 	return nil
 }
 
+// retryRecorded tries to start a child again where the delay had passed.
+func (l *Loop) retryRecorded(child statemachine.Name) {
+	if e := l.delayed[child]; e != nil {
+		delete(l.delayed, child)
+		l.tree.SetNow(l.now())
+		l.tree.Retry(e.pid, e.node)
+		l.settle()
+	}
+}
+
 func (l *Loop) replayEntry(rec journal.Entry, e *entry) error {
+	if rec.Kind == journal.KindChild {
+		req, err := l.readRequest(rec.Name, rec.Data)
+		if err != nil {
+			return err
+		}
+		if req.op == opRetry {
+			l.retryRecorded(req.child)
+			return nil
+		}
+		e.kind, e.req = kindRequest, req
+		l.run(e)
+		return nil
+	}
 	p := l.procs.find(statemachine.Name(rec.Name))
 	if p == nil || rec.Kind == journal.KindInput && !p.Durable() {
 		return fmt.Errorf("%s is not, or no longer, a durable process of the tree; "+
@@ -191,9 +274,8 @@ func (l *Loop) replayEntry(rec journal.Entry, e *entry) error {
 	}
 	e.proc = p
 	switch rec.Kind {
-	case journal.KindCrash:
-		e.kind = kindCrash
-		e.crash = &statemachine.CrashError{Name: p.name, In: "read_only", Value: string(rec.Data)}
+	case journal.KindExit:
+		e.kind, e.reason = kindExit, readReason(rec.Data)
 	case journal.KindInput:
 		x, err := p.Decode(codec.Msgpack, rec.Data)
 		if err != nil {

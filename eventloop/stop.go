@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
@@ -105,7 +104,7 @@ func (l *Loop) rootExited(r statemachine.Reason) {
 		go l.closeDown(err)
 		return
 	}
-	l.cfg.Log.Save(journal.Update{Index: l.disk.last, Time: l.disk.time, States: l.keptAll()}, func(failed error) {
+	l.cfg.Log.Save(l.wholeUpdate(), func(failed error) {
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("%w: %w", statemachine.ErrJournal, failed))
 		}
@@ -119,6 +118,8 @@ func (l *Loop) howEnded(r statemachine.Reason) error {
 	switch {
 	case errors.As(r.Detail, &start):
 		return fmt.Errorf("eventloop: %w", start)
+	case l.unborn != nil:
+		return l.unborn
 	case !l.leaving:
 		return fmt.Errorf("eventloop: %w: %v", ErrGaveUp, r)
 	case len(l.late) > 0:

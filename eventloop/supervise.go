@@ -1,6 +1,8 @@
 package eventloop
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -9,16 +11,23 @@ import (
 
 // This file carries out what the supervisors decide.
 
-// fail ends the life of p because a function of it crashed: its own Terminate
-// runs, then its supervisor is told.
-func (l *Loop) fail(p *process, crash *statemachine.CrashError) {
-	l.tell(Crashed{p.name, crash})
+// exits ends the life of p by itself: its own Terminate runs, unless it is
+// killed, and then its supervisor is told.
+func (l *Loop) exits(p *process, r statemachine.Reason) {
+	if r.Class == statemachine.ClassKilled {
+		l.kill(p)
+		l.settle()
+		return
+	}
+	if crash, ok := r.Detail.(*statemachine.CrashError); ok {
+		l.tell(Crashed{p.name, crash})
+	}
 	w, _ := p.node.Worker()
 	grace := w.Shutdown
 	if grace == 0 || grace == supervisor.BrutalKill {
 		grace = supervisor.DefaultShutdown
 	}
-	l.terminate(p, statemachine.Crash(crash), grace)
+	l.terminate(p, r, grace)
 	l.settle()
 }
 
@@ -35,6 +44,7 @@ func (l *Loop) settle() {
 		}
 	}
 	l.settling = false
+	l.forgetDropped()
 	if len(l.waiting) > 0 && l.tree.Quiet() {
 		l.refuseWaiting()
 	}
@@ -43,6 +53,9 @@ func (l *Loop) settle() {
 func (l *Loop) carryOut(a supervisor.Action) {
 	switch a.Kind {
 	case supervisor.Start:
+		if a.Because != nil {
+			l.tell(Restarting{a.PID.Node.Name(), a.PID.Node.IsSupervisor(), a.Because.Name()})
+		}
 		l.start(a.PID)
 	case supervisor.Terminate:
 		if p := owner(a.PID.Node); p.dying == nil {
@@ -57,42 +70,75 @@ func (l *Loop) carryOut(a supervisor.Action) {
 	case supervisor.Retry:
 		l.retry(a)
 	case supervisor.Exit:
-		l.tell(Exited{Name: a.PID.Node.Name(), Supervisor: true, Reason: a.Reason})
-		if a.PID.Node.Parent() == nil {
-			l.rootExited(a.Reason)
-		}
+		l.supervisorExited(a.PID, a.Reason)
+	case supervisor.Reply:
+		l.reply(a.Answer)
+	}
+}
+
+func (l *Loop) supervisorExited(pid supervisor.PID, r statemachine.Reason) {
+	l.tell(Exited{Name: pid.Node.Name(), Supervisor: true, Reason: r})
+	l.tellStopped(pid, r)
+	if pid.Node.Parent() == nil {
+		l.rootExited(r)
+	} else if !l.leaving {
+		l.shape.forgetBelow(pid.Node.Name())
 	}
 }
 
 // start begins a life of a process, or of a supervisor.
 func (l *Loop) start(pid supervisor.PID) {
 	n := pid.Node
-	if n.IsSupervisor() {
-		l.tell(Started{Name: n.Name(), Supervisor: true})
-		l.tree.Started(pid, nil)
+	if s, ok := n.Supervisor(); ok {
+		var err error
+		if s.Init != nil {
+			err = statemachine.Guard(n.Name(), "init", s.Init)
+		}
+		l.started(pid, err)
 		return
 	}
-	p := l.procs.find(n.Name())
-	p.node, n.Owner = n, p
+	p := l.processOf(n)
 	l.starting, l.running = true, p
-	l.started(p.Init())
+	if p.unusable != nil {
+		l.initialised(p.unusable)
+		return
+	}
+	l.initialised(p.Init())
 }
 
-// started finishes the Init of l.running.
-func (l *Loop) started(err error) {
+// initialised finishes the Init of l.running.
+func (l *Loop) initialised(err error) {
 	p := l.running
 	l.starting, l.running = false, nil
-	if err != nil {
-		l.tell(StartFailed{p.name, err})
-	} else {
+	if err == nil {
 		p.life.Add(1)
 		p.alive, p.ready, p.reported = true, true, false
 		if l.queue.waits(p) {
 			l.revived = append(l.revived, p)
 		}
-		l.tell(Started{Name: p.name})
 	}
-	l.tree.Started(p.node.PID(), err)
+	l.started(p.node.PID(), err)
+}
+
+// started tells the supervisor of a process how its Init went.
+func (l *Loop) started(pid supervisor.PID, err error) {
+	n := pid.Node
+	l.tree.SetNow(l.now())
+	switch {
+	case err == nil:
+		l.tell(Started{Name: n.Name(), Supervisor: n.IsSupervisor()})
+		l.tree.Started(pid, nil)
+	case errors.Is(err, statemachine.ErrIgnore):
+		l.tell(StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
+		l.tree.Ignored(pid)
+	default:
+		l.tell(StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
+		l.tree.Started(pid, err)
+	}
+	if err != nil && n.Parent() == nil { // there is no tree, and so no Exit
+		l.unborn = fmt.Errorf("eventloop: init of %s: %w", n.Name(), err)
+		l.rootExited(statemachine.ShutdownWith(l.unborn))
+	}
 }
 
 // dying is a Terminate that runs beside the loop.
@@ -179,6 +225,10 @@ func (l *Loop) gone(p *process, pid supervisor.PID, r statemachine.Reason) {
 	l.tell(Exited{Name: p.name, Reason: r})
 	l.tree.SetNow(l.now())
 	l.tree.Exited(pid, r)
+	l.tellStopped(pid, r)
+	if p.dynamic {
+		l.departed = append(l.departed, p)
+	}
 }
 
 // kill ends the life of p without Terminate.
@@ -198,14 +248,23 @@ func (l *Loop) expire(pid supervisor.PID) {
 	l.settle()
 }
 
-// retry has a failed start tried again, behind all that is queued, so that an
-// endless restart holds nobody up.
+// retry has a failed start tried again: behind all that is queued, so that an
+// endless restart holds nobody up, or after a delay.
 func (l *Loop) retry(a supervisor.Action) {
-	if l.replays {
+	e := &entry{kind: kindRetry, pid: a.PID, node: a.Child, delayed: a.Delay > 0}
+	switch {
+	case e.delayed && l.replays:
+		l.delayed[a.Child.Name()] = e // the journal says when
+	case l.replays:
 		l.tree.Retry(a.PID, a.Child)
-		return
+	case e.delayed:
+		l.clock.after(a.Delay, func() {
+			l.queue.pushOwn(e, false)
+			l.kick()
+		})
+	default:
+		l.queue.pushOwn(e, false)
 	}
-	l.queue.pushOwn(&entry{kind: kindRetry, pid: a.PID, node: a.Child}, false)
 }
 
 // tell reports an event, unless it is a repetition.

@@ -343,3 +343,15 @@ func TestStopWithDeadline(t *testing.T) {
 		close(never)
 	})
 }
+
+// Who listens learns of every step of a restart, and whose end made it so.
+func TestHooks(t *testing.T) {
+	ev := events{restarts: true}
+	l := start(t, eventloop.Config{OnEvent: ev.add, Root: supervisor.Supervisor{Name: "root", Strategy: supervisor.OneForAll,
+		Children: []supervisor.Child{worker("a", newMachine()), worker("b", newMachine())}}})
+	ev.take()
+	refTo(t, l, "b").Call(t.Context(), input{Crash: "custom"})
+	wantEvents(t, &ev, "crashed b in step: custom", "terminating b crash", "exited b crash",
+		"terminating a shutdown", "exited a shutdown",
+		"restarting a because of b", "started a", "restarting b because of b", "started b")
+}

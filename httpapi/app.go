@@ -10,10 +10,14 @@ import (
 // App is what is served: an *eventloop.Loop. Its methods are called by many
 // goroutines at once.
 //
-// The memory of body and dst is the connection's and is used again for other
-// requests: it must not be looked at once Call or Cast has returned. (A Loop
-// decodes body before it queues anything, and codecs keep no reference to it.)
-// The name and ctx may be kept.
+// The memory of body, spec and dst is the connection's and is used again for
+// other requests: it must not be looked at once the method has returned. (A Loop
+// decodes before it queues anything, and codecs keep no reference to their
+// input.) Names and ctx may be kept.
+//
+// Every error is, or wraps, one of package statemachine. Where it wraps several,
+// as with fmt.Errorf("%w: %w", …), the first decides which problem it is, and
+// the others are details.
 type App interface {
 	// Call has the process called name step the input that body encodes in
 	// format in, and appends the output, in format out, to dst. Its errors say
@@ -26,6 +30,15 @@ type App interface {
 	// Process returns what can be seen of one; false if there is none. No
 	// process has the empty name.
 	Process(name statemachine.Name) (statemachine.Info, bool)
+	// StartChildJSON adds a child, whose spec is JSON, to the supervisor called
+	// sup, and reports whether it runs.
+	StartChildJSON(ctx context.Context, sup statemachine.Name, spec []byte) (running bool, err error)
+	// TerminateChild ends a child of sup, for good.
+	TerminateChild(ctx context.Context, sup, child statemachine.Name) error
+	// RestartChild starts a child of sup that is down, and reports whether it runs.
+	RestartChild(ctx context.Context, sup, child statemachine.Name) (running bool, err error)
+	// DeleteChild has sup forget a child that is down.
+	DeleteChild(ctx context.Context, sup, child statemachine.Name) error
 	// Done is closed when the application has ended.
 	Done() <-chan struct{}
 }

@@ -24,16 +24,47 @@
 //	GET  /livez                200 until the application has ended
 //	GET  /readyz               200 while it takes calls; 503 once Shutdown has begun
 //
+// Children of a supervisor can be looked at, added and taken away, below
+// /v1/supervisors/{name}:
+//
+//	GET    …/children                    an array of them in start order, as statemachine.Info
+//	POST   …/children                    adds one; 201, its Info and its Location, in /v1/processes
+//	POST   …/children/{child}/restart    starts one that is down; 200 and its Info
+//	POST   …/children/{child}/terminate  ends one; 200 and its Info
+//	DELETE …/children/{child}            forgets one that is down; 204
+//
 // HEAD is answered where GET is. A name is the rest of the path as it was sent,
 // percent-decoded once: it may contain slashes, and a//b, a/./b and a/b are
-// three names. The query is ignored.
+// three names. Below /v1/supervisors, where something follows a name, it is one
+// segment, and its slashes are written %2F. The query is ignored.
+//
+// # Children
+//
+// The body of the POST that adds a child is its spec, as eventloop's
+// Config.Machines describes it:
+//
+//	curl --json '{"worker":{"name":"kv4","machine":"kv"}}' localhost:8080/v1/supervisors/root/children
+//	curl --json '{}' localhost:8080/v1/supervisors/root/children/kv4/terminate
+//	curl -X DELETE localhost:8080/v1/supervisors/root/children/kv4
+//
+// To a simple_one_for_one supervisor a worker is added with only a name. The
+// spec of a supervisor may have children: a whole subtree is added at once.
+//
+// A child whose Init gives ignore is added and has the status down. Where the
+// supervisor has forgotten the child before it can be shown, 204 stands for 201
+// and 200: that is what terminate does to a temporary child, or one of a
+// simple_one_for_one supervisor; a temporary one may also end by itself, or give
+// ignore. To terminate what is down, or has ended in a simple_one_for_one
+// supervisor, is no error. The Info is that of the moment after: by then the
+// child may have been changed by somebody else.
 //
 // # Formats
 //
 // The Content-Type says what the input is: application/json, or
 // application/msgpack (also x-msgpack and vnd.msgpack), with any parameters.
-// There is no default and no guessing: anything else is 415. The body must not
-// be compressed.
+// There is no default and no guessing: anything else is 415. A child's spec is
+// JSON. The body of restart and terminate is empty, or {}, and is declared as
+// JSON all the same (see Security). The body must not be compressed.
 //
 // The output is JSON unless Accept likes msgpack better (by q-values; the more
 // precise range decides). An Accept header that names neither gets JSON, not
@@ -42,10 +73,11 @@
 //
 // # Deadlines
 //
-// A call that is not answered within Config.CallTimeout is given up, with 504.
+// A request that is not answered within Config.CallTimeout is given up, with 504.
 // The header Request-Timeout asks for another time, as 250ms, 1m30s or, in
 // seconds, 1.5; no more than Config.MaxCallTimeout is granted. A client that
-// goes away is not noticed: its call ends with its deadline.
+// goes away is not noticed: its call ends with its deadline. A child that is
+// being started or terminated when the time is over will be all the same.
 //
 // # Problems
 //
@@ -57,26 +89,34 @@
 //	400  malformed-request             not HTTP/1.1, or its body ends early
 //	400  malformed-path                a bad percent-encoding
 //	400  malformed-timeout             Request-Timeout is no positive duration
-//	400  malformed-input               the body is not JSON, or not msgpack; it is empty
+//	400  malformed-input               the body is not JSON, or not msgpack; it is empty, or, where
+//	                                   nothing is to be said, not
 //	403  foreign-host                  see Security
 //	404  no-endpoint                   no such path
-//	404  no-process                    no process of that name
+//	404  no-process                    no process, supervisor, or child of that name
 //	405  method-not-allowed            Allow has those that are
 //	408  request-timeout               the request took longer than ReadTimeout to arrive
+//	409  conflict                      what a child is now does not allow it; the detail is OTP's
+//	                                   reason, as already started, already present, running,
+//	                                   restarting, simple one for one
 //	413  body-too-large                longer than MaxBodyBytes
 //	414  target-too-long               the request line is longer than ReadBufferBytes
 //	415  unsupported-media-type        see Formats
 //	415  unsupported-content-encoding  the body is compressed
 //	422  meaningless-input             not an input of the process
+//	422  wrong-spec                    JSON, but not the spec of a child, or a wrong one
+//	422  not-started                   the child did not start; the detail is what its Init returned
 //	431  headers-too-large             with the request line, longer than ReadBufferBytes
 //	500  crash                         the input crashed the process; it was not applied
+//	500  process-ended                 applied, but the input ended the process without a reply
 //	500  bad-output                    applied, but the output cannot be encoded
 //	500  internal                      any other error
 //	503  overloaded                    the queue stayed full until the deadline
 //	503  stopping                      the application is stopping, or has stopped
 //	503  journal-failed                outcome unknown
 //	503  too-many-connections          more than MaxConns
-//	504  deadline                      outcome not_applied or unknown
+//	504  deadline                      outcome not_applied or unknown; applied, if only the child's
+//	                                   Info did not become known in time
 //
 // Every 503 has a Retry-After. Status 429 is kept for limits by client, which
 // there are none of yet. What is refused without its body having been read
@@ -97,9 +137,10 @@
 // its browser, if it were not for three things. A request whose Host is not
 // localhost, 127.0.0.0/8 or [::1] is refused, whatever it asks for (a page may
 // point its own host name to 127.0.0.1: DNS rebinding); a proxy in front must
-// therefore set Host. A POST needs a Content-Type that a page may not send to
-// another origin unasked; and the answer to who asks, an OPTIONS request, is
-// 405 without a CORS header, as no answer has one.
+// therefore set Host. A POST, even one without a body, needs a Content-Type that
+// a page may not send to another origin unasked, and DELETE is a method that it
+// may not; and the answer to who asks, an OPTIONS request, is 405 without a CORS
+// header, as no answer has one.
 //
 // Names and bodies of strangers are repeated, in problems, only up to a bound,
 // and the stack of a crash is not. TLS is the listener's: pass Serve one that
@@ -108,5 +149,6 @@
 // # Differences from OTP
 //
 // OTP has no HTTP interface. What gen_server:call answers with an exit (noproc,
-// timeout, the crash's reason) is a problem here, and says more.
+// timeout, the crash's reason) is a problem here, and says more. A child of a
+// simple_one_for_one supervisor is terminated by its name, not its pid.
 package httpapi

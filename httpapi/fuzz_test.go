@@ -19,11 +19,19 @@ import (
 func FuzzHeaders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, target, accept, timeout, host string) {
 		_, path := splitTarget([]byte(target))
-		e, name, err := route(path)
+		to, err := route(path)
+		name := to.name
 		if rest, ok := strings.CutPrefix(string(path), "/v1/call/"); ok && rest != "" {
 			want, wantErr := url.PathUnescape(rest)
-			if e != callProcess || (err == nil) != (wantErr == nil) || err == nil && string(name) != want {
-				t.Errorf("%q: %d %q %v, want %q %v", path, e, name, err, want, wantErr)
+			if to.endpoint != callProcess || (err == nil) != (wantErr == nil) || err == nil && string(name) != want {
+				t.Errorf("%q: %d %q %v, want %q %v", path, to.endpoint, name, err, want, wantErr)
+			}
+		}
+		if rest, ok := strings.CutPrefix(string(path), "/v1/supervisors/"); ok && err == nil && to.endpoint != nowhere {
+			segments := strings.Split(rest, "/")
+			sup, supErr := url.PathUnescape(segments[0])
+			if supErr != nil || string(name) != sup || len(segments) > 4 || (to.child == "") != (len(segments) == 2) {
+				t.Errorf("%q: %+v", path, to)
 			}
 		}
 		if best := outputType([]byte(accept)); !bytes.Contains([]byte(strings.ToLower(accept)), []byte("msgpack")) &&

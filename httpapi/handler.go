@@ -19,8 +19,7 @@ var infoCodec = codec.Of[statemachine.Info]()
 
 // request is what is known of a request before its body is looked at.
 type request struct {
-	endpoint
-	name   statemachine.Name
+	place
 	format codec.Format // of the body
 
 	// Headers; nil if they are not there. Valid while the request is.
@@ -44,6 +43,14 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.cast(ctx, r)
 	case showTree, showProcess:
 		s.show(ctx, r)
+	case allChildren:
+		if ctx.IsPost() {
+			s.startChild(ctx, r)
+		} else {
+			s.listChildren(ctx, r)
+		}
+	case oneChild, restartChild, terminateChild:
+		s.changeChild(ctx, r)
 	case liveness, readiness:
 		s.health(ctx, r.endpoint)
 	}
@@ -70,28 +77,34 @@ func (s *Server) check(ctx *fasthttp.RequestCtx) (r request, p problem) {
 		}
 	}
 	var err error
-	if r.endpoint, r.name, err = route(path); err != nil {
+	if r.place, err = route(path); err != nil {
 		return r, notApplied(malformedPath, err.Error())
 	}
 	if r.endpoint == nowhere {
-		return r, notApplied(noEndpoint, "there are POST /v1/call/{name} and /v1/cast/{name}, and "+
-			"GET /v1/tree, /v1/processes/{name}, /livez and /readyz")
+		return r, notApplied(noEndpoint, "there are POST /v1/call/{name} and /v1/cast/{name}, "+
+			"GET /v1/tree, /v1/processes/{name}, /livez and /readyz, "+
+			"GET and POST /v1/supervisors/{name}/children, DELETE …/children/{name}, "+
+			"and POST …/children/{name}/restart and …/terminate")
 	}
 	if !r.allows(h.Method()) {
-		ctx.Response.Header.Set("Allow", r.allow())
-		return r, notApplied(methodNotAllowed, "the method must be "+r.allow())
+		ctx.Response.Header.Set("Allow", methods[r.endpoint])
+		return r, notApplied(methodNotAllowed, "the method must be one of "+methods[r.endpoint])
 	}
 	r.read(h)
-	if r.endpoint != callProcess && r.endpoint != castProcess {
+	if !ctx.IsPost() {
 		return r, p
 	}
 	if len(r.coding) > 0 && !equalFold(r.coding, "identity") {
 		return r, notApplied(unsupportedCoding, "the body must not be compressed")
 	}
 	var ok bool
-	if r.format, ok = inputFormat(h.ContentType()); !ok {
-		return r, notApplied(unsupportedType, "Content-Type must be application/json or "+
-			"application/msgpack; with curl, send the body with --json instead of --data")
+	if r.format, ok = inputFormat(h.ContentType()); !ok || !r.takes(r.format) {
+		types := "application/json"
+		if r.takes(codec.Msgpack) {
+			types += " or application/msgpack"
+		}
+		return r, notApplied(unsupportedType, "Content-Type must be "+types+
+			"; with curl, send the body with --json instead of --data")
 	}
 	return r, p
 }
@@ -194,20 +207,34 @@ func (s *Server) show(ctx *fasthttp.RequestCtx, r request) {
 	})
 	switch {
 	case !inTime:
-		p := notApplied(deadlinePassed, fmt.Sprintf("the application did not answer within %v", timeout))
-		p.process = r.name
-		p.send(ctx)
-		return
+		unseen(r.name, timeout).send(ctx)
 	case !found:
-		p := notApplied(noProcess, statemachine.ErrNoProcess.Error())
-		p.process = r.name
-		p.send(ctx)
-		return
+		unknown(r.name, statemachine.ErrNoProcess.Error()).send(ctx)
+	default:
+		send(ctx, r, infoCodec, info)
 	}
+}
+
+// unseen is the problem of a process that could not be looked at.
+func unseen(name statemachine.Name, timeout time.Duration) problem {
+	p := notApplied(deadlinePassed, fmt.Sprintf("the application did not answer within %v", timeout))
+	p.process = name
+	return p
+}
+
+// unknown is the problem of a process that there is not.
+func unknown(name statemachine.Name, detail string) problem {
+	p := notApplied(noProcess, detail)
+	p.process = name
+	return p
+}
+
+// send answers with what can be seen of processes.
+func send[T any](ctx *fasthttp.RequestCtx, r request, c codec.Codec[T], v T) {
 	out := outputType(r.accept)
-	body, err := infoCodec.Append(ctx.Response.SwapBody(nil)[:0], out.format, info)
+	body, err := c.Append(ctx.Response.SwapBody(nil)[:0], out.format, v)
 	if err != nil {
-		notApplied(internal, err.Error()).send(ctx)
+		problem{kind: internal, detail: err.Error()}.send(ctx)
 		return
 	}
 	ctx.Response.SwapBody(body)

@@ -48,12 +48,16 @@ var (
 	tooManyConns      = &kind{status: 503, slug: "too-many-connections", title: "Too many connections", retry: true}
 )
 
-// The problems of a call or cast.
+// The problems of calls, casts, and requests to supervisors.
 var (
 	noProcess        = &kind{status: 404, slug: "no-process", title: "No such process"}
 	malformedInput   = &kind{status: 400, slug: "malformed-input", title: "The input is malformed"}
 	meaninglessInput = &kind{status: 422, slug: "meaningless-input", title: "The input is not one of the process's"}
+	wrongSpec        = &kind{status: 422, slug: "wrong-spec", title: "The child spec is wrong"}
+	conflict         = &kind{status: 409, slug: "conflict", title: "What the children are now does not allow it"}
+	notStarted       = &kind{status: 422, slug: "not-started", title: "The child did not start"}
 	crashed          = &kind{status: 500, slug: "crash", title: "The process crashed"}
+	processEnded     = &kind{status: 500, slug: "process-ended", title: "The process ended without a reply"}
 	badOutput        = &kind{status: 500, slug: "bad-output", title: "The output cannot be encoded"}
 	internal         = &kind{status: 500, slug: "internal", title: "Internal error"}
 	overloaded       = &kind{status: 503, slug: "overloaded", title: "Overloaded", retry: true}
@@ -62,39 +66,61 @@ var (
 	deadlinePassed   = &kind{status: 504, slug: "deadline", title: "The deadline has passed"}
 )
 
-// kinds maps the errors of calls and casts to problems: the first that an
-// error wraps decides. Crashes come before all (see kindOf), as what a machine
-// panics with may wrap any error; then those that wrap an error of a codec.
+// kinds maps the application's errors to problems.
 var kinds = [...]struct {
-	err  error
+	is   func(error) bool
 	kind *kind
 }{
-	{statemachine.ErrOutput, badOutput},
-	{statemachine.ErrInput, meaninglessInput}, // or malformedInput
-	{statemachine.ErrNoProcess, noProcess},
-	{statemachine.ErrOverloaded, overloaded},
-	{statemachine.ErrStopping, stopping},
-	{statemachine.ErrJournal, journalFailed},
-	{statemachine.ErrDeadline, deadlinePassed},
+	{typed[*statemachine.CrashError], crashed},
+	{typed[*statemachine.ExitError], processEnded},
+	{same(statemachine.ErrInput), meaninglessInput}, // or malformedInput, or wrongSpec
+	{same(statemachine.ErrNoProcess), noProcess},
+	{same(statemachine.ErrConflict), conflict},
+	{same(statemachine.ErrNotStarted), notStarted},
+	{same(statemachine.ErrOutput), badOutput},
+	{same(statemachine.ErrOverloaded), overloaded},
+	{same(statemachine.ErrStopping), stopping},
+	{same(statemachine.ErrJournal), journalFailed},
+	{same(statemachine.ErrDeadline), deadlinePassed},
 }
 
-// kindOf returns the kind of problem that err, of a call or cast, is.
+func typed[T error](err error) bool { _, ok := err.(T); return ok }
+
+func same(as error) func(error) bool { return func(err error) bool { return err == as } }
+
+// kindOf returns the kind of problem that err, of the application, is.
 func kindOf(err error) *kind {
-	var crash *statemachine.CrashError
-	if errors.As(err, &crash) {
-		return crashed
+	k := firstKind(err)
+	var refused *codec.Error
+	switch {
+	case k == nil:
+		return internal
+	case k == meaninglessInput && errors.As(err, &refused) && refused.Kind == codec.Malformed:
+		return malformedInput
 	}
+	return k
+}
+
+// firstKind returns the kind of the first error in err that has one, each
+// before what it wraps; nil if none has. The first decides because the others
+// may be what a machine has panicked with, or its Init has returned: any error.
+func firstKind(err error) *kind {
 	for _, k := range kinds {
-		if !errors.Is(err, k.err) {
-			continue
+		if k.is(err) {
+			return k.kind
 		}
-		var refused *codec.Error
-		if k.kind == meaninglessInput && errors.As(err, &refused) && refused.Kind == codec.Malformed {
-			return malformedInput
-		}
-		return k.kind
 	}
-	return internal
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		return firstKind(err.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range err.Unwrap() {
+			if k := firstKind(err); k != nil {
+				return k
+			}
+		}
+	}
+	return nil
 }
 
 // problem is the body of an error: RFC 9457, and two members of our own.
@@ -154,8 +180,20 @@ func detailOf(err error, k *kind) string {
 		return crash.Error()
 	case (k == meaninglessInput || k == malformedInput) && errors.As(err, &refused):
 		return strings.TrimPrefix(refused.Error(), "codec: ")
+	case k == conflict:
+		return without(statemachine.ErrConflict, err)
+	case k == notStarted:
+		return without(statemachine.ErrNotStarted, err)
+	case k == wrongSpec:
+		return without(statemachine.ErrInput, err)
 	}
 	return err.Error()
+}
+
+// without returns the text of err, less that of the error that it begins with,
+// which the problem's title has said.
+func without(first, err error) string {
+	return strings.TrimPrefix(err.Error(), first.Error()+": ")
 }
 
 // truncate returns text, or as much of it as limit bytes hold.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"strings"
 
+	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
@@ -17,24 +19,34 @@ const (
 	castProcess
 	showTree
 	showProcess
+	allChildren // of a supervisor
+	oneChild
+	restartChild
+	terminateChild
 	liveness
 	readiness
 )
 
-// allow returns the methods of the endpoint, as an Allow header has them.
-func (e endpoint) allow() string {
-	if e == callProcess || e == castProcess {
-		return "POST"
-	}
-	return "GET, HEAD"
+// methods are those of each endpoint, as an Allow header has them.
+var methods = [...]string{
+	callProcess: "POST", castProcess: "POST",
+	showTree: "GET, HEAD", showProcess: "GET, HEAD",
+	allChildren: "GET, HEAD, POST", oneChild: "DELETE", restartChild: "POST", terminateChild: "POST",
+	liveness: "GET, HEAD", readiness: "GET, HEAD",
 }
 
-// allows reports whether method is among them. Methods are case-sensitive.
+// allows reports whether method is one of the endpoint's. Methods are
+// case-sensitive.
 func (e endpoint) allows(method []byte) bool {
-	if e == callProcess || e == castProcess {
-		return string(method) == "POST"
+	allowed, rest, more := strings.Cut(methods[e], ", ")
+	for ; more && string(method) != allowed; allowed, rest, more = strings.Cut(rest, ", ") {
 	}
-	return string(method) == "GET" || string(method) == "HEAD"
+	return string(method) == allowed
+}
+
+// takes reports whether what is posted to the endpoint may be in format f.
+func (e endpoint) takes(f codec.Format) bool {
+	return f == codec.JSON || e == callProcess || e == castProcess
 }
 
 // splitTarget takes a request's target apart: the path as it was sent, without
@@ -59,15 +71,22 @@ func splitTarget(target []byte) (host, path []byte) {
 
 var errEscape = errors.New("a % in the path is not followed by two hexadecimal digits")
 
-// route returns where path leads, and for which process. The error is errEscape.
-func route(path []byte) (endpoint, statemachine.Name, error) {
+// place is where a path leads.
+type place struct {
+	endpoint
+	name  statemachine.Name // the process or supervisor; empty: none
+	child statemachine.Name // of the supervisor; empty: none
+}
+
+// route returns where path leads. The error is errEscape.
+func route(path []byte) (place, error) {
 	switch string(path) {
 	case "/v1/tree":
-		return showTree, "", nil
+		return place{endpoint: showTree}, nil
 	case "/livez":
-		return liveness, "", nil
+		return place{endpoint: liveness}, nil
 	case "/readyz":
-		return readiness, "", nil
+		return place{endpoint: readiness}, nil
 	}
 	for _, e := range [...]struct {
 		prefix string
@@ -75,10 +94,51 @@ func route(path []byte) (endpoint, statemachine.Name, error) {
 	}{{"/v1/call/", callProcess}, {"/v1/cast/", castProcess}, {"/v1/processes/", showProcess}} {
 		if len(path) > len(e.prefix) && string(path[:len(e.prefix)]) == e.prefix {
 			name, err := unescape(path[len(e.prefix):])
-			return e.endpoint, statemachine.Name(name), err
+			return place{endpoint: e.endpoint, name: statemachine.Name(name)}, err
 		}
 	}
-	return nowhere, "", nil
+	if rest, ok := bytes.CutPrefix(path, []byte("/v1/supervisors/")); ok {
+		return routeChildren(rest)
+	}
+	return place{}, nil
+}
+
+// routeChildren is route for what follows /v1/supervisors/ in a path. There may
+// be a name after a name, so that each is one segment.
+func routeChildren(path []byte) (place, error) {
+	segments := bytes.SplitN(path, []byte("/"), 5) // 4 are the most that lead somewhere
+	for _, s := range segments {
+		if len(s) == 0 {
+			return place{}, nil
+		}
+	}
+	var to place
+	switch n := len(segments); {
+	case n < 2 || string(segments[1]) != "children":
+		return to, nil
+	case n == 2:
+		to.endpoint = allChildren
+	case n == 3:
+		to.endpoint = oneChild
+	case n == 4 && string(segments[3]) == "restart":
+		to.endpoint = restartChild
+	case n == 4 && string(segments[3]) == "terminate":
+		to.endpoint = terminateChild
+	default:
+		return to, nil
+	}
+	name, err := unescape(segments[0])
+	if err != nil {
+		return place{}, err
+	}
+	to.name = statemachine.Name(name)
+	if len(segments) > 2 {
+		if name, err = unescape(segments[2]); err != nil {
+			return place{}, err
+		}
+		to.child = statemachine.Name(name)
+	}
+	return to, nil
 }
 
 // unescape decodes what is percent-encoded. The result is a copy.

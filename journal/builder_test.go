@@ -61,7 +61,7 @@ func TestAddFuncEncoders(t *testing.T) {
 				}
 			}
 			add("before")
-			if err := b.AddFunc(journal.KindCrash, "q", test.encode); err != test.err {
+			if err := b.AddFunc(journal.KindExit, "q", test.encode); err != test.err {
 				t.Fatalf("AddFunc: %v; want %v", err, test.err)
 			}
 			add("after")
@@ -107,7 +107,7 @@ func TestBuilderPanics(t *testing.T) {
 
 func TestKindString(t *testing.T) {
 	for kind, want := range map[journal.Kind]string{
-		journal.KindStart: "start", journal.KindInput: "input", journal.KindCrash: "crash", 9: "kind(9)",
+		journal.KindStart: "start", journal.KindInput: "input", journal.KindExit: "exit", journal.KindChild: "child", 9: "kind(9)",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("%q; want %q", got, want)

@@ -9,7 +9,8 @@ type Kind uint8
 const (
 	KindStart Kind = 1 // the program started: the tree is started anew from the states at this point
 	KindInput Kind = 2 // process Name was given the input Data
-	KindCrash Kind = 3 // a read-only input crashed process Name; Data says how, in words
+	KindExit  Kind = 3 // process Name ended, and no input in the journal says why: Data does
+	KindChild Kind = 4 // supervisor Name was asked for a change of its children: Data says which
 )
 
 // String is the kind's name in lower case, or its number if it has none.
@@ -19,18 +20,20 @@ func (k Kind) String() string {
 		return "start"
 	case KindInput:
 		return "input"
-	case KindCrash:
-		return "crash"
+	case KindExit:
+		return "exit"
+	case KindChild:
+		return "child"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
-func (k Kind) known() bool { return k == KindStart || k == KindInput || k == KindCrash }
+func (k Kind) known() bool { return KindStart <= k && k <= KindChild }
 
 // Entry is one record of a Batch. Name and Data are views of the batch's bytes: they live as long as those and must not
 // be changed.
 type Entry struct {
 	Kind Kind
 	Name []byte // of a process, any bytes, at most MaxNameBytes; empty for KindStart
-	Data []byte // the input's msgpack encoding, or the crash in words
+	Data []byte // the input's msgpack encoding, or what the kind says
 }

@@ -11,7 +11,8 @@ type Kind uint8
 
 const (
 	// Start: a worker: register it and run its Init. A supervisor: it is about to
-	// start its children. Answer with Tree.Started or Tree.Ignored.
+	// start its children; run its spec's Init if it has one. Answer with
+	// Tree.Started or Tree.Ignored.
 	Start Kind = iota
 	// Terminate: a worker is told to end, because of Reason. Run its Terminate;
 	// answer with Tree.Exited once it has ended. If it has not within Grace,
@@ -25,12 +26,14 @@ const (
 	// Guard: a supervisor has been told to end. If it has not within Grace, call
 	// Tree.Expire.
 	Guard
-	// Retry: put it at the back of the queue of entries; when its turn comes, call
-	// Tree.Retry with PID and Child, once, also if it has become stale meanwhile.
+	// Retry: without a Delay: put it at the back of the queue of entries; when its
+	// turn comes, call Tree.Retry with PID and Child, once, also if it has become
+	// stale meanwhile. With a Delay: wait for it first, by a timer; if it has become
+	// stale (Child is not Restarting, or its PID another) that may be left out.
 	Retry
 	// Exit: a supervisor has ended, because of Reason; every process below it
 	// had ended before. Nothing to answer. Of the root, it is the end of the
-	// tree.
+	// tree. One whose Start was answered with an error or ignore has none.
 	Exit
 	// Reply: answer the request of Answer.Token. Nothing to answer.
 	Reply
@@ -47,17 +50,27 @@ type Action struct {
 	Kind Kind
 
 	// PID is the process that the action is about; of a Retry, the supervisor
-	// that will retry. Unset in a Reply.
+	// that will retry, or, with a Delay, the process that is to be replaced: Child's
+	// latest. Unset in a Reply.
 	PID PID
 
 	// Child is the child that a Retry is about.
 	Child *Node
+
+	// Because is, of a Start that is part of a restart, the child that ended or
+	// failed to start, and so made its supervisor decide on the restart: the one
+	// that starts, a sibling, or one of these of a supervisor above. Nil in every
+	// other Start.
+	Because *Node
 
 	// Reason is why, of Terminate, Kill and Exit.
 	Reason statemachine.Reason
 
 	// Grace is the time limit of Terminate and Guard; Infinity means none.
 	Grace time.Duration
+
+	// Delay is how long a Retry waits. Zero: for what is queued, no longer.
+	Delay time.Duration
 
 	// Answer is what a Reply says.
 	Answer *Answer

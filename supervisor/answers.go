@@ -6,7 +6,9 @@ import "github.com/lineshaft/lineshaft/statemachine"
 // what happened by itself. One that is about a PID that ended is ignored.
 
 // Started answers a Start: the worker's Init, or the supervisor's, returned
-// err. With nil a supervisor goes on to start its children.
+// err. With nil a supervisor goes on to start its children. After an error, as
+// after Ignored, there is no Exit action, not for the root either: nothing of the
+// supervisor has run.
 func (t *Tree) Started(p PID, err error) {
 	n := p.Node
 	if !t.startAwaited(p) {
@@ -57,8 +59,18 @@ func (t *Tree) Expire(p PID) {
 	}
 }
 
-// Retry says that the turn of a Retry action with this PID and Child has come.
+// Retry says that the turn of a Retry action with this PID and Child has come,
+// or that its Delay is over. One with a Delay is ignored if child is not
+// restarting, or since another PID: it was terminated, or has been started
+// otherwise. Call SetNow before, as with Exited: a failure is remembered, and
+// the next delay begins, at the time that was set.
 func (t *Tree) Retry(p PID, child *Node) {
+	if p.Node == child {
+		if child.state == restarting { // so its supervisor lives; handle looks at the Gen
+			t.post(child.parent, message{kind: msgRetry, pid: p})
+		}
+		return
+	}
 	if t.retries == 0 {
 		panic("supervisor: Retry of " + p.String() + " without a Retry action")
 	}
@@ -79,13 +91,16 @@ func (t *Tree) gone(n *Node, reason statemachine.Reason) {
 		}
 		t.settle(n, failed, err)
 	case p == nil:
+		t.ended(n, reason)
 		n.set(down)
 	case n.state == ending:
+		t.ended(n, reason)
 		n.set(down)
 		if p.sup.pending--; p.sup.pending == 0 {
 			t.wake(p)
 		}
 	default:
+		t.ended(n, reason)
 		n.set(dead)
 		t.post(p, message{kind: msgExit, pid: n.PID(), reason: reason})
 	}

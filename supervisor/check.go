@@ -135,7 +135,13 @@ func (s *Supervisor) wrong() (field string, err error) {
 		return "Period", fmt.Errorf("%w %v: must be whole seconds", ErrInvalidPeriod, s.Period)
 	case s.AutoShutdown > AllSignificant:
 		return "AutoShutdown", fmt.Errorf("%w %d", ErrInvalidAutoShutdown, s.AutoShutdown)
-	case s.Strategy == SimpleOneForOne:
+	case s.MaxRestarts < 0:
+		return "MaxRestarts", fmt.Errorf("%w %d: negative", ErrInvalidMaxRestarts, s.MaxRestarts)
+	}
+	if field, err := s.Backoff.wrong(); err != nil {
+		return "Backoff." + field, err
+	}
+	if s.Strategy == SimpleOneForOne {
 		return "Children", s.checkTemplate()
 	}
 	return "", nil

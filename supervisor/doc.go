@@ -36,8 +36,15 @@
 // # Guarantees and limits
 //
 // Restarting one child costs the same whatever the number of its siblings;
-// ending all is linear. Depth costs no stack. A Node has 96 bytes. A broken
+// ending all is linear. Depth costs no stack. A Node has 96 bytes, one whose
+// process has ended 112 more, and the text of at most 1 KiB that says why. A broken
 // protocol (Exited of a supervisor, Save of a tree that is not quiet) panics.
+//
+// # Beyond OTP
+//
+// Who asks for none of it has OTP's behaviour: [Backoff] makes restarts wait,
+// Supervisor.MaxRestarts bounds them over the supervisor's whole life, and what a
+// Node remembers (LastExit and what follows it) decides nothing.
 //
 // # Differences from OTP
 //

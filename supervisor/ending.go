@@ -87,13 +87,20 @@ func (t *Tree) exit(s *Node) {
 }
 
 // bury announces the end of s, forgets its children and answers what it was
-// asked: S59.
+// asked.
 func (t *Tree) bury(s *Node, reason statemachine.Reason) {
 	u := s.sup
 	t.emit(Action{Kind: Exit, PID: s.PID(), Reason: reason})
 	for u.last != nil {
 		t.drop(u.last)
 	}
+	t.flush(s, reason)
+	t.idle(s)
+}
+
+// flush answers all that s, which has ended, was asked: S59.
+func (t *Tree) flush(s *Node, reason statemachine.Reason) {
+	u := s.sup
 	err := &ExitError{Name: s.name, Reason: reason}
 	if u.req != nil {
 		t.reply(u.req, Answer{Err: err})
@@ -104,7 +111,7 @@ func (t *Tree) bury(s *Node, reason statemachine.Reason) {
 			t.reply(m.req, Answer{Err: err})
 		}
 	}
-	t.idle(s)
+	u.req = nil
 }
 
 // kill ends the supervisor s and all that is below it at once, the last in

@@ -21,6 +21,8 @@ var (
 	ErrInvalidIntensity    = errors.New("invalid intensity")
 	ErrInvalidPeriod       = errors.New("invalid period")
 	ErrInvalidAutoShutdown = errors.New("invalid auto_shutdown")
+	ErrInvalidBackoff      = errors.New("invalid backoff")
+	ErrInvalidMaxRestarts  = errors.New("invalid max_restarts")
 	// ErrBadCombination: Significant in a Permanent child, or under Never.
 	ErrBadCombination = errors.New("bad combination")
 	// ErrBadStartSpec: a SimpleOneForOne supervisor without exactly one template.
@@ -37,7 +39,7 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrRunning: the child runs.
 	ErrRunning = errors.New("running")
-	// ErrRestarting: the child's start is about to be tried again.
+	// ErrRestarting: the child is about to be started again.
 	ErrRestarting = errors.New("restarting")
 	// ErrSimpleOneForOne: not possible with a SimpleOneForOne supervisor.
 	ErrSimpleOneForOne = errors.New("simple one for one")

@@ -5,7 +5,7 @@ import "github.com/lineshaft/lineshaft/statemachine"
 // message is what a supervisor finds in its inbox.
 type message struct {
 	kind   msgKind
-	pid    PID                 // msgExit; msgRetry: only the Node, a child
+	pid    PID                 // msgExit; msgRetry: of a child; Gen is 0 if there was no Delay
 	reason statemachine.Reason // msgExit, msgStop
 	req    *request            // msgRequest
 }
@@ -79,7 +79,8 @@ func (t *Tree) receive(p PID) {
 
 // handle begins what m asks of s, which is idle. S22: the exit of a process
 // that s has ended or replaced since means nothing any more, and neither does,
-// S20, a retry of a child that is not restarting.
+// S20, a retry of a child that is not restarting. A retry that was delayed was
+// counted when it was decided.
 func (t *Tree) handle(s *Node, m message) {
 	c := m.pid.Node
 	switch m.kind {
@@ -88,8 +89,12 @@ func (t *Tree) handle(s *Node, m message) {
 			t.childEnded(s, c, m.reason)
 		}
 	case msgRetry:
-		if c.state == restarting {
+		switch {
+		case c.state != restarting:
+		case m.pid.Gen == 0:
 			t.restart(s, c)
+		case m.pid.Gen == c.gen:
+			t.startAgain(s, c)
 		}
 	case msgRequest:
 		t.serve(s, m.req)

@@ -19,11 +19,9 @@ type Node struct {
 	parent     *Node
 	prev, next *Node // siblings, in start order
 	sup        *sup  // nil in a worker
+	past       *past // nil as long as there is nothing to remember
 
-	gen    uint32 // the number of the latest incarnation: 0 before the first
-	upGen  uint32 // the latest one that came up
-	starts uint32 // incarnations that came up
-
+	gen         uint32 // the number of the latest incarnation: 0 before the first
 	state       state
 	restart     Restart
 	significant bool
@@ -40,7 +38,7 @@ const (
 	up                      // it runs
 	ending                  // its supervisor has told it to end, and waits
 	dead                    // it has ended; its supervisor has not handled the exit yet
-	restarting              // its start failed; a retry is to come
+	restarting              // a retry is to come: its start failed, or there is a Backoff
 )
 
 // living reports whether there is a process.
@@ -82,7 +80,7 @@ func (n *Node) Present() bool { return n.linked }
 // of its processes came up after the first one, whatever for (its own exit, a
 // sibling's, a restart of its supervisor, RestartChild). Starts that failed or
 // were ignored do not count; a supervisor has come up when its children have.
-func (n *Node) Restarts() int { return max(0, int(n.starts)-1) }
+func (n *Node) Restarts() int { return max(0, int(n.starts())-1) }
 
 // Status returns what n is doing. A process whose exit its supervisor has not
 // handled yet is Terminating, and so is a supervisor that is ending its children.
@@ -101,6 +99,42 @@ func (n *Node) Status() statemachine.Status {
 		return statemachine.Restarting
 	}
 	return statemachine.Down
+}
+
+// Awaited reports whether n is down, or restarting, and a retry that is to come
+// will start it: its own, its group's (OneForAll, RestForOne), or its
+// supervisor's. (Also of a child that was added to a supervisor which has ended
+// since: that it will not be added again shows when the supervisor is back.)
+func (n *Node) Awaited() bool {
+	for ; n != nil; n = n.parent {
+		switch {
+		case n.state == restarting:
+			return true
+		case n.state != down:
+			return false
+		case n.linked:
+			return n.inGroup()
+		}
+	}
+	return false
+}
+
+// inGroup reports whether n will be started with a sibling that is restarting.
+func (n *Node) inGroup() bool {
+	if n.parent == nil || n.parent.sup.restarting == 0 {
+		return false
+	}
+	switch n.parent.sup.spec.Strategy {
+	case OneForAll:
+		return true
+	case RestForOne:
+		for c := n.prev; c != nil; c = c.prev {
+			if c.state == restarting {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Children returns n's present children in start order: none if n is a worker,

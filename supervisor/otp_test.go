@@ -9,24 +9,27 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lineshaft/lineshaft/conformance/scenario"
 )
 
-// The files of testdata/otp are scenarios and what OTP 25's supervisor and
+// What package conformance keeps: scenarios, and what OTP 25's supervisor and
 // gen_server did in them.
+const (
+	examples  = "../conformance/testdata/examples/"
+	corpus    = "../conformance/testdata/corpus/random-1000.scn.gz"
+	corpusOTP = "../conformance/testdata/corpus/random-1000.out.gz"
+	larger    = "../conformance/testdata/corpus/generated-400.scn.gz"
+	largerOTP = "../conformance/testdata/corpus/generated-400.out.gz"
+)
 
 var (
 	otpScenarios = flag.String("otp.scn", "", "play this file of scenarios too")
 	otpTrace     = flag.String("otp.trace", "", "what OTP wrote for it")
 )
 
-// checkedEarlier are the scenarios of a wrong spec. OTP finds it when it starts
-// the supervisor that it is in; we refuse the whole tree, so nothing begins.
-var checkedEarlier = []string{
-	"bad_combination_permanent", "bad_combination_never", "duplicate_static", "duplicate_nested", "pool_wrong_templates",
-}
-
 func TestOTPExamples(t *testing.T) {
-	files, err := filepath.Glob("testdata/otp/*.scn")
+	files, err := filepath.Glob(examples + "*.scn")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no examples", err)
 	}
@@ -38,7 +41,8 @@ func TestOTPExamples(t *testing.T) {
 }
 
 func TestOTPRandom(t *testing.T) {
-	compare(t, open(t, "testdata/otp/random-1000.scn.gz"), open(t, "testdata/otp/random-1000.trace.gz"))
+	compare(t, open(t, corpus), open(t, corpusOTP))
+	compare(t, open(t, larger), open(t, largerOTP))
 }
 
 func TestOTPFile(t *testing.T) {
@@ -77,65 +81,21 @@ func compare(t *testing.T, scenarios, trace string) {
 
 func compareWith(t *testing.T, scenarios, trace string, setup func(*player)) {
 	t.Helper()
-	all, err := readScenarios(strings.NewReader(scenarios))
+	all, err := scenario.Read(strings.NewReader(scenarios))
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := strings.SplitAfter(trace, "\nend\n")
-	if len(all) == 0 || len(all) != len(blocks)-1 {
-		t.Fatalf("%d scenarios, %d traces", len(all), len(blocks)-1)
+	traces := scenario.SplitTraces(trace)
+	if len(all) == 0 || len(all) != len(traces) {
+		t.Fatalf("%d scenarios, %d traces", len(all), len(traces))
 	}
 	for i := range all {
-		want := blocks[i]
-		if slices.Contains(checkedEarlier, all[i].name) {
-			want = onlyError(want)
+		want := traces[i]
+		if slices.Contains(scenario.CheckedEarlier, all[i].Name) {
+			want = scenario.OnlyError(want)
 		}
 		if got := play(&all[i], setup); got != want {
-			t.Fatalf("differs from OTP:\n%s", diff(want, got))
+			t.Fatalf("differs from OTP:\n%s", scenario.Diff(want, got))
 		}
 	}
-}
-
-// onlyError takes out of a trace what began before OTP found the wrong spec.
-func onlyError(trace string) string {
-	var b strings.Builder
-	for line := range strings.Lines(trace) {
-		if strings.HasPrefix(line, "result error") {
-			words := strings.Fields(line)[2:]
-			for words[0] == "failed_to_start_child" {
-				words = words[2:]
-			}
-			if words[0] != "start_spec" {
-				words = append([]string{"start_spec"}, words...)
-			}
-			line = "result error " + strings.Join(words, " ") + "\n"
-		}
-		switch strings.Fields(line)[0] {
-		case "init", "exit", "terminate":
-		default:
-			b.WriteString(line)
-		}
-	}
-	return b.String()
-}
-
-// diff writes both texts line by line up to the end, with the first difference marked.
-func diff(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	var b strings.Builder
-	for i := range max(len(w), len(g)) {
-		var a, c string
-		if i < len(w) {
-			a = w[i]
-		}
-		if i < len(g) {
-			c = g[i]
-		}
-		if a == c {
-			b.WriteString("  " + a + "\n")
-			continue
-		}
-		b.WriteString("- " + a + "\n+ " + c + "\n")
-	}
-	return b.String()
 }

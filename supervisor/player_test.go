@@ -3,10 +3,11 @@ package supervisor_test
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lineshaft/lineshaft/conformance/scenario"
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
@@ -14,11 +15,11 @@ import (
 // player plays a scenario as an event loop would, with workers that do at once
 // what they are told, and writes the trace that OTP wrote for it.
 type player struct {
-	scn  *scenario
+	scn  *scenario.Scenario
 	tree *supervisor.Tree
-	out  strings.Builder
+	out  *scenario.Trace
 
-	plans   map[Name][]string       // outcomes of the next inits
+	plans   scenario.Plans
 	latest  map[Name]supervisor.PID // the last process of that name that came up
 	living  map[supervisor.PID]bool // workers
 	retries []supervisor.Action     // the loop's queue of entries
@@ -28,7 +29,6 @@ type player struct {
 	starts  []string                // the PIDs of all Start actions, and their Restarts so far
 	afterOp func()
 	rootEnd *statemachine.Reason // of the root's Exit
-	trace   []event              // of the present op
 	results []*result            // of the present op
 }
 
@@ -39,63 +39,51 @@ type result struct {
 	pool bool   // asked of a pool
 }
 
-// event is one line of a trace.
-type event struct {
-	what string
-	name Name
-	more string
-}
-
 // play returns the trace of s, after setup has seen the player.
-func play(s *scenario, setup func(*player)) string {
+func play(s *scenario.Scenario, setup func(*player)) string {
 	p := &player{
-		scn: s, plans: map[Name][]string{}, latest: map[Name]supervisor.PID{}, living: map[supervisor.PID]bool{},
-		afterOp: func() {},
+		scn: s, out: scenario.NewTrace(s.Name), plans: scenario.Plans{}, latest: map[Name]supervisor.PID{},
+		living: map[supervisor.PID]bool{}, afterOp: func() {},
 	}
 	setup(p)
-	fmt.Fprintf(&p.out, "scenario %s\n", s.name)
-	tree, err := supervisor.New(s.root())
+	tree, err := supervisor.New(specs(s).Root())
 	p.tree, p.initErr = tree, err
-	for _, op := range s.ops {
+	for _, op := range s.Ops {
 		p.do(op)
 		p.afterOp()
 	}
 	if p.started {
-		p.echo("end")
+		p.out.Echo("end")
 		p.tree.Shutdown()
 		p.finish()
 	}
-	p.out.WriteString("end\n")
 	return p.out.String()
 }
 
-func (p *player) echo(op string) { fmt.Fprintf(&p.out, "> %s\n", op) }
-
 // say notes an event of the trace.
-func (p *player) say(what string, n Name, more string) {
-	p.trace = append(p.trace, event{what, n, more})
-}
+func (p *player) say(what string, n Name, more string) { p.out.Event(what, string(n), more) }
 
 // result adds a result of the present op.
 func (p *player) result(text string) { p.results = append(p.results, &result{text: text}) }
 
 // do carries out one line of the scenario.
 func (p *player) do(op string) {
-	p.echo(op)
+	p.out.Echo(op)
 	f := strings.Fields(op)
 	switch f[0] {
 	case "plan":
-		p.plans[Name(f[1])] = strings.FieldsFunc(strings.Join(f[2:], ","), func(r rune) bool { return r == ',' })
+		p.plans.Set(f)
 		return
 	case "start":
 		p.start()
 	case "tree":
 		p.result(p.drawRoot())
 	case "sleep":
-		p.now += time.Duration(number(f[1])) * time.Millisecond
+		ms, _ := strconv.Atoi(f[1])
+		p.now += time.Duration(ms) * time.Millisecond
 		p.tree.SetNow(int64(p.now))
 	case "batch":
-		p.batch(f[1], strings.Split(strings.Join(f[2:], " "), " ; "))
+		p.batch(scenario.BatchOps(f))
 	default:
 		p.one(f)
 	}
@@ -109,7 +97,7 @@ func (p *player) start() {
 		p.result("badop")
 		return
 	case p.tree == nil:
-		p.result("error start_spec " + errorText(p.initErr))
+		p.result("error start_spec " + scenario.ErrorText(p.initErr))
 		return
 	}
 	p.initErr, p.rootEnd = nil, nil
@@ -120,9 +108,9 @@ func (p *player) start() {
 		p.started = true
 		p.result("ok")
 	case p.initErr != nil:
-		p.result("error " + errorText(p.initErr))
+		p.result("error " + scenario.ErrorText(p.initErr))
 	case p.rootEnd != nil:
-		p.result("error " + errorText(p.rootEnd.Detail))
+		p.result("error " + scenario.ErrorText(p.rootEnd.Detail))
 		p.rootEnd = nil
 	default:
 		p.result("ignore")
@@ -215,8 +203,8 @@ func (p *player) one(f []string) {
 func (p *player) startChild(n *supervisor.Node, pool bool, token *result, name Name) {
 	if pool {
 		p.tree.StartChild(n, token, supervisor.Worker{Name: name})
-	} else if d, ok := p.scn.find(string(name)); ok {
-		p.tree.StartChild(n, token, p.scn.spec(d))
+	} else if d, ok := p.scn.Find(string(name)); ok {
+		p.tree.StartChild(n, token, specs(p.scn).Child(d))
 	} else {
 		token.text = "badop"
 	}
@@ -229,10 +217,10 @@ func (p *player) worker(n *supervisor.Node, op, how string) {
 		p.ended(n.PID(), statemachine.Killed, false)
 		p.result("ok")
 	case op == "stop" && n.IsSupervisor():
-		p.tree.Stop(n, reasonOf(how))
+		p.tree.Stop(n, scenario.Reason(how))
 		p.result("ok")
 	case op == "stop":
-		p.terminate(n.PID(), reasonOf(how))
+		p.terminate(n.PID(), scenario.Reason(how))
 		if p.attr(n, "term") == "crash" {
 			p.result("exit")
 		} else {
@@ -242,7 +230,7 @@ func (p *player) worker(n *supervisor.Node, op, how string) {
 		p.result("pong")
 	default:
 		word := strings.TrimPrefix(strings.TrimPrefix(how, "exit_"), "noreply_")
-		final := p.terminate(n.PID(), reasonOf(word))
+		final := p.terminate(n.PID(), scenario.Reason(word))
 		if strings.HasPrefix(how, "exit_") {
 			p.result("ok")
 		} else {
@@ -252,20 +240,6 @@ func (p *player) worker(n *supervisor.Node, op, how string) {
 }
 
 var errCrash = errors.New("crash")
-
-func reasonOf(word string) statemachine.Reason {
-	switch word {
-	case "normal":
-		return statemachine.Normal
-	case "shutdown":
-		return statemachine.Shutdown
-	case "shutdown_t":
-		return statemachine.ShutdownWith(errors.New("t"))
-	case "crash":
-		return statemachine.Crash(errCrash)
-	}
-	panic("unknown reason " + word)
-}
 
 // terminate runs a worker's terminate callback; the reason it ends with.
 func (p *player) terminate(pid supervisor.PID, r statemachine.Reason) statemachine.Reason {
@@ -295,12 +269,12 @@ func (p *player) ended(pid supervisor.PID, r statemachine.Reason, said bool) {
 func (p *player) attr(n *supervisor.Node, key string) string {
 	if n.Parent() != nil {
 		if s, _ := n.Parent().Supervisor(); s.Strategy == supervisor.SimpleOneForOne {
-			i := slices.IndexFunc(p.scn.defs, func(d def) bool { return d.parent == string(s.Name) })
-			return p.scn.defs[i].attrs[key]
+			d, _ := p.scn.Template(string(s.Name))
+			return d.Attrs[key]
 		}
 	}
-	d, _ := p.scn.find(string(n.Name()))
-	return d.attrs[key]
+	d, _ := p.scn.Find(string(n.Name()))
+	return d.Attrs[key]
 }
 
 // drain runs the loop until nothing is left to do.
@@ -348,13 +322,7 @@ func (p *player) act(a supervisor.Action) {
 func (p *player) init(pid supervisor.PID) {
 	n := pid.Node
 	p.starts = append(p.starts, fmt.Sprint(pid, n.Restarts()))
-	outcome := "ok"
-	if plan := p.plans[n.Name()]; len(plan) > 0 {
-		outcome = strings.TrimSuffix(plan[0], "*")
-		if outcome == plan[0] {
-			p.plans[n.Name()] = plan[1:]
-		}
-	}
+	outcome := p.plans.Next(string(n.Name()))
 	if outcome == "ok" {
 		p.say("init", n.Name(), "")
 		p.latest[n.Name()] = pid
@@ -369,12 +337,7 @@ func (p *player) init(pid supervisor.PID) {
 		p.tree.Ignored(pid)
 		return
 	}
-	err := map[string]error{
-		"fail": errors.New("init_fail"), "crash": errors.New("init_crash"), "badret": errors.New("bad_return_value"),
-	}[outcome]
-	if n.IsSupervisor() && outcome == "fail" {
-		err = errors.New("bad_return")
-	}
+	err := scenario.InitError(outcome, n.IsSupervisor())
 	if n == p.tree.Root() {
 		p.initErr = err
 	}

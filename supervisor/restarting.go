@@ -1,6 +1,11 @@
 package supervisor
 
-import "github.com/lineshaft/lineshaft/statemachine"
+import (
+	"math"
+	"time"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+)
 
 // again says after which exits a child is started again: S10.
 var again = [...][5]bool{
@@ -47,17 +52,55 @@ func (u *sup) autoShutdown(c *Node) bool {
 	return false
 }
 
-// restart starts c again, with those that the strategy says; or, if that is
-// once too often, ends s. S12 to S17
+// restart decides to start c again, now or after a delay; or, if that is once
+// too often, to end s. S15 to S17
 func (t *Tree) restart(s, c *Node) {
-	u := s.sup
-	intensity, period := u.spec.intensity()
-	u.history = window(u.history, t.now, period)
-	if len(u.history) > intensity {
+	switch {
+	case !s.sup.mayRestart(t.now):
 		t.down(s, c)
 		t.quit(s, statemachine.Shutdown)
-		return
+	case s.sup.spec.Backoff.on():
+		t.postpone(s, c)
+	default:
+		t.startAgain(s, c)
 	}
+}
+
+// mayRestart counts a restart decision at now, in seconds, and reports whether
+// it is allowed.
+func (u *sup) mayRestart(now int64) bool {
+	intensity, period := u.spec.intensity()
+	u.history = window(u.history, now, period)
+	u.restarts++
+	return len(u.history) <= intensity && (u.spec.MaxRestarts == 0 || u.restarts <= u.spec.MaxRestarts)
+}
+
+// postpone has c started again after the delay of its next try.
+func (t *Tree) postpone(s, c *Node) {
+	b, p := &s.sup.spec.Backoff, c.remember()
+	if p.lag == 0 && p.tries > 0 && p.exit.at-p.upAt >= int64(b.reset()) {
+		p.tries = 0
+	}
+	if p.tries < math.MaxUint32 {
+		p.tries++
+	}
+	delay := int64(b.delay(c.name, p.tries))
+	t.retryAt(c, t.nanos+min(delay, math.MaxInt64-t.nanos))
+	t.finish(s)
+}
+
+// retryAt marks c, which has a past, as restarting, and has it started again
+// when due, or, if that is over already, as soon as a timer can.
+func (t *Tree) retryAt(c *Node, due int64) {
+	c.past.due = due
+	c.set(restarting)
+	t.emit(Action{Kind: Retry, PID: c.PID(), Child: c, Delay: time.Duration(max(1, due-t.nanos))})
+}
+
+// startAgain starts c again, with those that the strategy says. S12 to S14
+func (t *Tree) startAgain(s, c *Node) {
+	u := s.sup
+	u.because = c
 	switch u.spec.Strategy {
 	case OneForOne, SimpleOneForOne:
 		u.cursor = c

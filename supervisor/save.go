@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lineshaft/lineshaft/statemachine"
 )
@@ -13,7 +14,8 @@ var ErrSavedState = errors.New("the saved state does not fit the spec")
 
 // savedTree is a quiet tree without its specs.
 type savedTree struct {
-	Now   int64       `json:"now"` // seconds
+	Now   int64       `json:"now"`             // seconds
+	Nanos int64       `json:"nanos,omitempty"` // beyond Now
 	Nodes []savedNode `json:"nodes"`
 }
 
@@ -24,23 +26,27 @@ type savedNode struct {
 	Index  int               `json:"index"`  // in the spec's Children; -1: added by StartChild
 	Name   statemachine.Name `json:"name"`
 	Gone   bool              `json:"gone,omitempty"` // not Present
-	Up     bool              `json:"up,omitempty"`   // or else down
+	Up     bool              `json:"up,omitempty"`   // or else down, or restarting: Past.RetryAt
 	Gen    uint32            `json:"gen,omitempty"`
 	UpGen  uint32            `json:"up_gen,omitempty"`
 	Starts uint32            `json:"starts,omitempty"`
 
 	Suspended bool    `json:"suspended,omitempty"`
 	History   []int64 `json:"history,omitempty"`
+	Total     int     `json:"total,omitempty"` // restart decisions
+
+	Past *savedPast `json:"past,omitempty"`
 }
 
 // Save returns the state of the tree: which children there are and which of
-// them are down, restart histories and counts, PIDs. It has no specs, and
-// nothing of Node.Owner. The tree must be Quiet.
+// them are down or wait for the delay of a Backoff, restart histories and
+// counts, the last exits and failures, PIDs. It has no specs, and nothing of
+// Node.Owner. The tree must be Quiet.
 func (t *Tree) Save() []byte {
 	if !t.Quiet() {
 		panic("supervisor: Save of a tree that is not quiet")
 	}
-	out := savedTree{Now: t.now}
+	out := savedTree{Now: t.now, Nanos: t.nanos - t.now*int64(time.Second)}
 	type place struct {
 		n             *Node
 		parent, index int
@@ -80,17 +86,18 @@ func (t *Tree) Save() []byte {
 func (n *Node) saved(parent, index int) savedNode {
 	s := savedNode{
 		Parent: parent, Index: index, Name: n.name, Gone: !n.linked, Up: n.state == up,
-		Gen: n.gen, UpGen: n.upGen, Starts: n.starts,
+		Gen: n.gen, UpGen: n.upGen(), Starts: n.starts(), Past: n.savedPast(),
 	}
 	if n.sup != nil && s.Up {
-		s.Suspended, s.History = n.sup.suspended, n.sup.history
+		s.Suspended, s.History, s.Total = n.sup.suspended, n.sup.history, n.sup.restarts
 	}
 	return s
 }
 
 // Restore returns the tree of root in the state that Save returned. Nodes that
 // are up are up without a Start action: the loop makes their processes; see
-// Node.All. The spec of a child that was added with StartChild comes from
+// Node.All. Those that waited for the delay of a Backoff wait for what was left
+// of it: Next returns a new Retry action for each. The spec of a child that was added with StartChild comes from
 // added, as it was given to StartChild; if added is nil, a child of a
 // SimpleOneForOne supervisor gets the template's. Returns a *SpecError as New,
 // what added returned, or ErrSavedState.
@@ -106,7 +113,7 @@ func Restore(root Supervisor, data []byte, added func(parent, child statemachine
 	if len(in.Nodes) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", ErrSavedState)
 	}
-	t.now = in.Now
+	t.now, t.nanos = in.Now, in.Now*int64(time.Second)+in.Nanos
 	nodes := make([]*Node, len(in.Nodes))
 	for i, s := range in.Nodes {
 		if nodes[i], err = t.restoreNode(nodes[:i], s, added); err != nil {
@@ -135,14 +142,17 @@ func (t *Tree) restoreNode(nodes []*Node, s savedNode, added addedFunc) (*Node, 
 			t.link(n.parent, n)
 		}
 	}
-	if n.name != s.Name || s.Up && s.Gone {
+	if n.name != s.Name || s.Up && s.Gone || s.UpGen > s.Gen || s.Starts > s.Gen {
 		return nil, misfit
 	}
-	n.gen, n.upGen, n.starts = s.Gen, s.UpGen, s.Starts
+	n.gen = s.Gen
+	if !t.restorePast(n, s) {
+		return nil, misfit
+	}
 	if s.Up {
 		n.set(up)
 		if n.sup != nil {
-			n.sup.suspended, n.sup.history = s.Suspended, s.History
+			n.sup.suspended, n.sup.history, n.sup.restarts = s.Suspended, s.History, s.Total
 		}
 	}
 	return n, nil

@@ -11,7 +11,7 @@ import (
 // TestSaveAndRestore plays what OTP played, with the tree saved and restored
 // after each operation.
 func TestSaveAndRestore(t *testing.T) {
-	scenarios, trace := open(t, "testdata/otp/random-1000.scn.gz"), open(t, "testdata/otp/random-1000.trace.gz")
+	scenarios, trace := open(t, corpus), open(t, corpusOTP)
 	var plain, resaved []*player
 	compareWith(t, scenarios, trace, func(p *player) { plain = append(plain, p) })
 	compareWith(t, scenarios, trace, func(p *player) {
@@ -20,7 +20,7 @@ func TestSaveAndRestore(t *testing.T) {
 	})
 	for i, p := range plain {
 		if got := resaved[i].starts; !slices.Equal(got, p.starts) {
-			t.Fatalf("%s: PIDs are %v, without saving %v", p.scn.name, got, p.starts)
+			t.Fatalf("%s: PIDs are %v, without saving %v", p.scn.Name, got, p.starts)
 		}
 	}
 }
@@ -31,22 +31,22 @@ func (p *player) resave() {
 		return
 	}
 	data := p.tree.Save()
-	tree, err := supervisor.Restore(p.scn.root(), data, func(parent, child Name) (supervisor.Child, error) {
+	tree, err := supervisor.Restore(specs(p.scn).Root(), data, func(parent, child Name) (supervisor.Child, error) {
 		n := p.tree.Node(parent)
 		if s, _ := n.Supervisor(); s.Strategy == supervisor.SimpleOneForOne {
 			return supervisor.Worker{Name: child}, nil
 		}
-		d, ok := p.scn.find(string(child))
+		d, ok := p.scn.Find(string(child))
 		if !ok {
 			return nil, errors.New("unknown")
 		}
-		return p.scn.spec(d), nil
+		return specs(p.scn).Child(d), nil
 	})
 	if err != nil {
-		panic(p.scn.name + ": " + err.Error())
+		panic(p.scn.Name + ": " + err.Error())
 	}
 	if again := string(tree.Save()); again != string(data) {
-		panic(p.scn.name + ": saved " + string(data) + "\nrestored " + again)
+		panic(p.scn.Name + ": saved " + string(data) + "\nrestored " + again)
 	}
 	moved := func(pid supervisor.PID) supervisor.PID {
 		if pid.Node.Present() {

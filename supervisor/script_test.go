@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lineshaft/lineshaft/conformance/scenario"
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
@@ -49,7 +51,7 @@ func TestScripts(t *testing.T) {
 				}
 			}
 			if got != want {
-				t.Errorf("%s", diff(want, got))
+				t.Errorf("%s", scenario.Diff(want, got))
 			}
 		})
 	}
@@ -58,7 +60,7 @@ func TestScripts(t *testing.T) {
 // script is an event loop that is told when to answer.
 type script struct {
 	tree    *supervisor.Tree
-	scn     scenario
+	scn     scenario.Scenario
 	out     strings.Builder
 	pids    map[string]supervisor.PID // of all Start actions: NAME#N, and the latest as NAME
 	retries []supervisor.Action
@@ -71,12 +73,12 @@ type script struct {
 func playScript(t *testing.T, text string) string {
 	p := &script{pids: map[string]supervisor.PID{}}
 	head, _, _ := strings.Cut(text, "\n> ")
-	all, err := readScenarios(strings.NewReader("scenario script\n" + head + "\nend\n"))
+	all, err := scenario.Read(strings.NewReader("scenario script\n" + head + "\nend\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.scn = all[0]
-	if p.tree, err = supervisor.New(p.scn.root()); err != nil {
+	if p.tree, err = supervisor.New(specs(&p.scn).Root()); err != nil {
 		t.Fatal(err)
 	}
 	before := true
@@ -110,17 +112,21 @@ func (p *script) do(f []string) {
 	case "shutdown":
 		p.tree.Shutdown()
 	case "stop":
-		p.tree.Stop(node(1), reasonOf(arg(2)))
+		p.tree.Stop(node(1), scenario.Reason(arg(2)))
 	case "suspend":
 		p.tree.Suspend(node(1))
 	case "resume":
 		p.tree.Resume(node(1))
 	case "now":
-		p.tree.SetNow(int64(number(arg(1))) * int64(time.Second))
+		seconds, err := strconv.ParseInt(arg(1), 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		p.tree.SetNow(seconds * int64(time.Second))
 	case "exited":
 		reason := statemachine.Killed
 		if arg(2) != "killed" {
-			reason = reasonOf(arg(2))
+			reason = scenario.Reason(arg(2))
 		}
 		p.tree.Exited(p.pids[arg(1)], reason)
 	case "expire":
@@ -159,8 +165,8 @@ func (p *script) request(f []string, s *supervisor.Node) {
 	switch f[0] {
 	case "start_child":
 		var c supervisor.Child = supervisor.Worker{Name: name}
-		if d, ok := p.scn.find(string(name)); ok {
-			c = p.scn.spec(d)
+		if d, ok := p.scn.Find(string(name)); ok {
+			c = specs(&p.scn).Child(d)
 		}
 		p.tree.StartChild(s, token, c)
 	case "terminate_child":
@@ -233,7 +239,7 @@ func answerText(a *supervisor.Answer) string {
 	case a.Err != nil:
 		return a.Err.Error()
 	case op == "which":
-		return (&result{}).which(a.Children)
+		return scenario.WhichText(a.Children, false)
 	case op == "count":
 		return fmt.Sprintf("%+v", a.Count)
 	case op == "get_childspec":

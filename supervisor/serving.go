@@ -128,7 +128,7 @@ func (t *Tree) serveTerminatePID(s *Node, r *request) {
 	switch {
 	case !s.sup.pool():
 		t.reply(r, Answer{Err: ErrNotFound})
-	case c != nil && c.parent == s && c.linked && c.upGen == r.pid.Gen:
+	case c != nil && c.parent == s && c.linked && c.upGen() == r.pid.Gen:
 		t.terminateChild(s, c, r)
 	case r.pid.Alive():
 		t.reply(r, Answer{Err: ErrNotFound})

@@ -58,9 +58,25 @@ type Supervisor struct {
 	// DefaultPeriod.
 	Period time.Duration
 
+	// MaxRestarts is how many restarts are allowed from the start of the
+	// supervisor to its end, whenever they are; one more has the consequences of
+	// one beyond Intensity. They are counted as for Intensity. Zero: no such limit.
+	MaxRestarts int
+
+	// Backoff makes restarts wait. Zero: they do not.
+	Backoff Backoff
+
 	// AutoShutdown says whether the ends of significant children end the
 	// supervisor. Zero: Never.
 	AutoShutdown AutoShutdown
+
+	// Init is the supervisor's own init (OTP: Module:init/1), optional. The loop
+	// calls it each time the supervisor starts, before any of its children does.
+	// An error is a failed start of the supervisor; statemachine.ErrIgnore, or an
+	// error that wraps it, is ignore: the start counts as a success, and nothing
+	// runs. It is pure, as a machine's Init is: it does no I/O and reads no clock,
+	// as it is called again when a journal is replayed.
+	Init func() error
 
 	// Restart says after which exits its parent starts it again. Zero:
 	// Permanent. It means nothing for the root.

@@ -23,32 +23,51 @@ func (n *Node) init(parent *Node, spec Child) {
 func (t *Tree) start(n *Node) {
 	n.gen++
 	n.set(starting)
+	var because *Node
 	if n.parent != nil {
 		n.parent.sup.result = waiting
+		because = n.parent.sup.because
 	}
+	n.startedFor(because)
 	if n.sup != nil {
-		*n.sup = sup{spec: n.sup.spec, static: n.sup.static}
+		*n.sup = sup{spec: n.sup.spec, static: n.sup.static, because: because}
 		t.begin(n, opInit)
 	}
-	t.emit(Action{Kind: Start, PID: n.PID()})
+	t.emit(Action{Kind: Start, PID: n.PID(), Because: because})
 }
 
 // settle ends the start of n, and lets its supervisor know.
 func (t *Tree) settle(n *Node, r result, err error) {
 	if r == cameUp {
-		n.starts++
-		n.upGen = n.gen
 		n.set(up)
+		if n.past != nil {
+			n.past.lag, n.past.upAt = 0, t.nanos
+		}
 	} else {
 		n.set(down)
+		if r == failed {
+			n.past.failure = ended{known: true, text: textOf(err), at: t.nanos}
+		}
 	}
 	if n.sup != nil {
+		if r != cameUp {
+			t.flush(n, noStart(err))
+		}
 		t.finish(n)
 	}
 	if p := n.parent; p != nil {
 		p.sup.result, p.sup.err = r, err
 		t.wake(p)
 	}
+}
+
+// noStart returns the reason with which a supervisor ended whose Init gave err;
+// nil: it gave ignore.
+func noStart(err error) statemachine.Reason {
+	if err == nil {
+		return statemachine.Normal
+	}
+	return statemachine.Crash(err)
 }
 
 // adopt makes the children of s's spec its children, all down, and begins to
@@ -64,6 +83,9 @@ func (t *Tree) adopt(s *Node) {
 			return
 		}
 		t.link(s, c)
+		if c.past != nil {
+			c.past.tries = 0 // as the new instance's history is empty: S18
+		}
 	}
 	u.cursor = u.first
 	t.begin(s, opStart)
@@ -121,9 +143,13 @@ func (t *Tree) startFailed(s, c *Node) {
 	t.retry(s, c)
 }
 
-// retry marks c as restarting and asks for another try, behind what is in the
-// inbox already. S19
+// retry marks c, whose start failed in a restart, as restarting and asks for
+// another try, behind what is in the inbox already. S19
 func (t *Tree) retry(s, c *Node) {
+	if s.sup.spec.Backoff.on() {
+		t.restart(s, c)
+		return
+	}
 	c.set(restarting)
 	t.retries++
 	t.emit(Action{Kind: Retry, PID: s.PID(), Child: c})

@@ -11,7 +11,11 @@ type sup struct {
 	first, last *Node // children, in start order
 	significant int   // how many of them are significant and not down
 
+	restarting int // how many of them are restarting
+
 	history   []int64 // when there were restarts, in seconds, as far as they count
+	restarts  int     // restart decisions, all of this incarnation
+	because   *Node   // the child that children are being started again for; opStart: that s was
 	inbox     queue[message]
 	tickets   int  // in Tree.tickets, for messages of the inbox
 	suspended bool // Tree.Suspend
@@ -94,7 +98,7 @@ func (t *Tree) idle(s *Node) {
 		t.busy--
 	}
 	u := s.sup
-	u.op, u.cursor, u.before, u.req, u.err, u.result = opIdle, nil, nil, nil, nil, none
+	u.op, u.cursor, u.before, u.because, u.req, u.err, u.result = opIdle, nil, nil, nil, nil, nil, none
 }
 
 // wake lets s go on with what it is doing.
@@ -129,12 +133,22 @@ func (t *Tree) advance(p PID) {
 
 // set changes n's state, and what its parent counts.
 func (n *Node) set(st state) {
+	if n.state == starting && st != up {
+		p := n.remember()
+		p.missed++
+		p.lag++
+	}
 	if n.significant && n.parent != nil {
 		if n.state == down && st != down {
 			n.parent.sup.significant++
 		} else if n.state != down && st == down {
 			n.parent.sup.significant--
 		}
+	}
+	if n.state == restarting && st != restarting {
+		n.parent.sup.restarting--
+	} else if n.state != restarting && st == restarting {
+		n.parent.sup.restarting++
 	}
 	n.state = st
 }

@@ -13,6 +13,7 @@ type Tree struct {
 	root  *Node
 	names map[statemachine.Name]*Node // the linked nodes
 	now   int64                       // seconds
+	nanos int64                       // the same time, whole
 
 	actions queue[Action] // decided, not yet returned by Next
 	ready   queue[PID]    // supervisors that can go on with what they are doing
@@ -20,7 +21,7 @@ type Tree struct {
 
 	busy    int // supervisors that are doing something
 	mail    int // messages in all inboxes
-	retries int // Retry actions whose turn has not come
+	retries int // Retry actions, without a Delay, whose turn has not come
 }
 
 // New returns a tree of root that has not been started. Returns a *SpecError
@@ -41,9 +42,14 @@ func (t *Tree) Root() *Node { return t.root }
 func (t *Tree) Node(name statemachine.Name) *Node { return t.names[name] }
 
 // SetNow tells the tree the time, in nanoseconds since any fixed moment. The
-// windows of restart intensity are measured with it, in whole seconds. Time
-// does not go back: an earlier one than was set is ignored.
-func (t *Tree) SetNow(nanos int64) { t.now = max(t.now, nanos/int64(time.Second)) }
+// windows of restart intensity are measured with it, in whole seconds, and how
+// long a child was up; exits are remembered with it, as Unix time. Time does not
+// go back: an earlier one than was set is ignored.
+func (t *Tree) SetNow(nanos int64) {
+	if nanos > t.nanos {
+		t.nanos, t.now = nanos, nanos/int64(time.Second)
+	}
+}
 
 // Start asks for the start of the root, and with it of the tree. No effect
 // while the root runs.
@@ -113,7 +119,10 @@ func (t *Tree) Next() (Action, bool) {
 }
 
 // Quiet reports that nothing is going on: Next would return nothing, no answer
-// is awaited, no supervisor has unhandled messages, no retry is to come.
+// is awaited, no supervisor has unhandled messages, no retry is to come at once.
+// A retry that waits for its Delay does not count, as it may wait for hours: a
+// tree with a child that is Restarting may be quiet, and may be saved. What is
+// Down in a quiet tree stays down, unless it is Awaited.
 func (t *Tree) Quiet() bool {
 	return t.busy == 0 && t.mail == 0 && t.retries == 0 && t.actions.len() == 0
 }

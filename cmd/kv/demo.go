@@ -19,7 +19,7 @@ func (demo) Run(ctx context.Context, std *streams) error {
 	out := std.out
 	fmt.Fprintln(out, `Calling kv2: Store "x" 1`)
 	loop, err := eventloop.Start(eventloop.Config{
-		Root:    tree[int](kvstore.Options{DeliberateBug: true}),
+		Root:    tree(kvstore.New[int](kvstore.Options{DeliberateBug: true})),
 		OnEvent: func(e eventloop.Event) { transcribe(out, e) },
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/lineshaft/lineshaft/httpapi"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/journal/boltlog"
+	"github.com/lineshaft/lineshaft/statemachine"
 )
 
 // stopGrace is how long requests under way, and then processes, may take to
@@ -52,8 +53,10 @@ func (s *serve) Run(ctx context.Context, std *streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
 
+	store := kvstore.New[codec.Raw](kvstore.Options{DeliberateBug: s.DeliberateBug})
 	loop, err := eventloop.Start(eventloop.Config{
-		Root:       tree[codec.Raw](kvstore.Options{DeliberateBug: s.DeliberateBug}),
+		Root:       tree(store),
+		Machines:   map[string]statemachine.Server{"kv": store},
 		QueueLen:   s.Queue,
 		Durability: s.Durability,
 		Log:        disk,
@@ -110,6 +113,8 @@ func (s *serve) greet(out io.Writer, addr net.Addr) {
 // record logs an event.
 func record(log *slog.Logger, e eventloop.Event) {
 	switch e := e.(type) {
+	case eventloop.Restarting:
+		log.Info("restarting", "name", e.Name, "because", e.Because)
 	case eventloop.Started:
 		log.Info("started", "name", e.Name)
 	case eventloop.StartFailed:

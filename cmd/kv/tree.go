@@ -1,14 +1,13 @@
 package main
 
 import (
-	"github.com/lineshaft/lineshaft/examples/kvstore"
+	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
 
 // tree is the ancestor's: kv1, and beneath a rest_for_one supervisor kv2 and
 // kv3, which ends and starts again whenever kv2 crashes.
-func tree[V any](o kvstore.Options) supervisor.Supervisor {
-	store := kvstore.New[V](o)
+func tree(store statemachine.Server) supervisor.Supervisor {
 	return supervisor.Supervisor{
 		Name:     "root",
 		Strategy: supervisor.OneForOne,

@@ -36,7 +36,7 @@ type model struct {
 var (
 	anyName = rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "c", "d"}), rapid.StringN(1, 20, journal.MaxNameBytes))
 	anyData = rapid.SliceOfN(rapid.Byte(), 0, 3000)
-	anyKind = rapid.SampledFrom([]journal.Kind{journal.KindStart, journal.KindInput, journal.KindCrash})
+	anyKind = rapid.SampledFrom([]journal.Kind{journal.KindStart, journal.KindInput, journal.KindExit})
 )
 
 // append hands over a few batches at once.

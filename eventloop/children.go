@@ -1,0 +1,199 @@
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// The methods of this file are OTP's API of a supervisor. Each waits until the
+// supervisor called sup has handled the request, after what it got before, or
+// until ctx ends. Any goroutine may call them, except from inside a machine or
+// OnEvent. Their errors are *statemachine.CallError:
+//
+//   - statemachine.ErrNoProcess: no supervisor of that name runs, or it has no
+//     such child (then supervisor.ErrNotFound too);
+//   - statemachine.ErrConflict, with the reason under OTP's name, such as
+//     supervisor.ErrRunning;
+//   - statemachine.ErrInput, with the *supervisor.SpecError of a wrong spec;
+//   - statemachine.ErrNotStarted, with what the child's Init returned;
+//   - ErrStopping, ErrDeadline and ErrJournal, as for a call.
+//
+// With durability the shape of the tree survives the program: children that
+// were added are started again, in the order in which they were added, after
+// those of Config.Root, and those that were deleted are not. As in OTP a
+// supervisor that is restarted by its own supervisor forgets what was added.
+
+// StartChild adds a child after all others of sup, and starts it (OTP:
+// start_child). It reports whether the child runs: false if its Init gave
+// ErrIgnore. To a SimpleOneForOne supervisor c is a Worker with only a Name.
+// With durability the child's machine, or those of its subtree, must be in
+// Config.Machines, so that the next start of the program finds them.
+func (l *Loop) StartChild(ctx context.Context, sup statemachine.Name, c supervisor.Child) (running bool, err error) {
+	r := &request{op: opStart, sup: sup, spec: c}
+	if c == nil {
+		return false, r.failed(supervisor.ErrInvalidChildType)
+	}
+	if w, ok := c.(supervisor.Worker); ok {
+		r.child = w.Name
+	} else if s, ok := c.(supervisor.Supervisor); ok {
+		r.child = s.Name
+	}
+	if err := l.request(ctx, r); err != nil {
+		return false, err
+	}
+	return r.answer.PID.Node != nil, nil
+}
+
+// StartChildJSON is StartChild with a spec in JSON; see Config.Machines.
+func (l *Loop) StartChildJSON(ctx context.Context, sup statemachine.Name, spec []byte) (running bool, err error) {
+	c, err := l.cfg.decodeSpec(spec)
+	if err != nil {
+		return false, (&request{sup: sup}).failed(err)
+	}
+	return l.StartChild(ctx, sup, c)
+}
+
+// TerminateChild ends a child and leaves it down; a temporary one, or one of a
+// SimpleOneForOne supervisor, is forgotten (OTP: terminate_child). A child that
+// is about to be restarted is not.
+func (l *Loop) TerminateChild(ctx context.Context, sup, child statemachine.Name) error {
+	return l.request(ctx, &request{op: opTerminate, sup: sup, child: child})
+}
+
+// RestartChild starts a child that is down (OTP: restart_child), and reports
+// whether it runs, as StartChild.
+func (l *Loop) RestartChild(ctx context.Context, sup, child statemachine.Name) (running bool, err error) {
+	r := &request{op: opRestart, sup: sup, child: child}
+	err = l.request(ctx, r)
+	return r.answer.PID.Node != nil, err
+}
+
+// DeleteChild forgets a child that is down, with all that is below it and what
+// was saved for it (OTP: delete_child).
+func (l *Loop) DeleteChild(ctx context.Context, sup, child statemachine.Name) error {
+	return l.request(ctx, &request{op: opDelete, sup: sup, child: child})
+}
+
+// WhichChildren returns the children, the last in start order first (OTP:
+// which_children). Their PIDs are not set.
+func (l *Loop) WhichChildren(ctx context.Context, sup statemachine.Name) ([]supervisor.ChildInfo, error) {
+	r := &request{op: opWhich, sup: sup}
+	err := l.request(ctx, r)
+	return r.answer.Children, err
+}
+
+// CountChildren counts them (OTP: count_children).
+func (l *Loop) CountChildren(ctx context.Context, sup statemachine.Name) (supervisor.Count, error) {
+	r := &request{op: opCount, sup: sup}
+	err := l.request(ctx, r)
+	return r.answer.Count, err
+}
+
+// ChildSpec returns a child's spec (OTP: get_childspec).
+func (l *Loop) ChildSpec(ctx context.Context, sup, child statemachine.Name) (supervisor.Child, error) {
+	r := &request{op: opSpec, sup: sup, child: child}
+	err := l.request(ctx, r)
+	return r.answer.Spec, err
+}
+
+// StopProcess makes a worker or a supervisor end because of reason, as if by
+// itself (OTP: gen_server:stop), and returns when it has: its supervisor then
+// does what the restart type says. If it ended because of something else the
+// error wraps a *statemachine.ExitError.
+func (l *Loop) StopProcess(ctx context.Context, name statemachine.Name, reason statemachine.Reason) error {
+	return l.request(ctx, &request{op: opStop, sup: name, reason: reason})
+}
+
+// Kill ends a worker at once, without its Terminate (OTP: exit(Pid, kill)).
+func (l *Loop) Kill(ctx context.Context, name statemachine.Name) error {
+	return l.request(ctx, &request{op: opStop, sup: name, reason: statemachine.Killed})
+}
+
+// Suspend makes a supervisor handle nothing that is sent to it until Resume
+// (OTP: sys:suspend); its children go on. Not from inside a machine or OnEvent.
+func (l *Loop) Suspend(sup statemachine.Name) error {
+	return l.suspend(sup, (*supervisor.Tree).Suspend)
+}
+
+// Resume ends Suspend. Not from inside a machine or OnEvent.
+func (l *Loop) Resume(sup statemachine.Name) error { return l.suspend(sup, (*supervisor.Tree).Resume) }
+
+func (l *Loop) suspend(sup statemachine.Name, f func(*supervisor.Tree, *supervisor.Node)) error {
+	l.enter()
+	defer l.exit()
+	n := l.tree.Node(sup)
+	if n == nil || !n.IsSupervisor() || !n.PID().Alive() {
+		return refused(sup, statemachine.NotApplied, statemachine.ErrNoProcess)
+	}
+	f(l.tree, n)
+	l.settle()
+	return nil
+}
+
+// request sends r to its supervisor and waits for the answer.
+func (l *Loop) request(ctx context.Context, r *request) error {
+	if l.cfg.Durability != None && r.op == opStart {
+		if err := l.cfg.encodeSpec(r); err != nil {
+			return r.failed(err)
+		}
+	}
+	e := &entry{kind: kindRequest, req: r, done: make(chan struct{}, 1)}
+	if err := l.queue.pushRequest(e); err != nil {
+		return r.failed(err)
+	}
+	l.kick()
+	select {
+	case <-e.done:
+		if e.err != nil {
+			return r.failed(e.err)
+		}
+		return nil
+	case <-ctx.Done():
+		if l.queue.withdraw(e) {
+			return late(ctx, r.sup, statemachine.NotApplied)
+		}
+		return late(ctx, r.sup, statemachine.Unknown)
+	case <-l.done:
+		return refused(r.sup, statemachine.Unknown, statemachine.ErrStopping)
+	}
+}
+
+// failed makes the caller's error of what the supervisor said.
+func (r *request) failed(err error) error {
+	var spec *supervisor.SpecError
+	var exit *statemachine.ExitError
+	switch {
+	case errors.Is(err, statemachine.ErrStopping), errors.Is(err, statemachine.ErrJournal),
+		errors.Is(err, statemachine.ErrInput), errors.Is(err, statemachine.ErrNoProcess):
+	case errors.As(err, &exit):
+		return refused(r.sup, statemachine.Applied, err)
+	case errors.As(err, &spec), errors.Is(err, supervisor.ErrInvalidChildType):
+		err = fmt.Errorf("%w: %w", statemachine.ErrInput, err)
+	case errors.Is(err, supervisor.ErrNotFound), errors.Is(err, supervisor.ErrNotSupervisor):
+		err = fmt.Errorf("%w: %w", statemachine.ErrNoProcess, err)
+	case r.conflicts(err):
+		err = fmt.Errorf("%w: %w", statemachine.ErrConflict, err)
+	default:
+		err = fmt.Errorf("%w: %w", statemachine.ErrNotStarted, err)
+	}
+	name := r.child
+	if name == "" {
+		name = r.sup
+	}
+	return refused(name, statemachine.NotApplied, err)
+}
+
+func (r *request) conflicts(err error) bool {
+	var ended *supervisor.ExitError
+	for _, c := range []error{supervisor.ErrAlreadyStarted, supervisor.ErrAlreadyPresent, supervisor.ErrRunning,
+		supervisor.ErrRestarting, supervisor.ErrSimpleOneForOne} {
+		if errors.Is(err, c) {
+			return true
+		}
+	}
+	return errors.As(err, &ended)
+}

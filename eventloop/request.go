@@ -1,0 +1,227 @@
+package eventloop
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// request is something that a supervisor is asked for.
+type request struct {
+	op     op
+	sup    statemachine.Name   // the supervisor; of opStop, who is to stop
+	child  statemachine.Name   // of all but opWhich, opCount and opStop
+	spec   supervisor.Child    // of opStart
+	record json.RawMessage     // the spec, encoded
+	reason statemachine.Reason // of opStop
+	boot   bool                // the child was there before the program started
+	entry  *entry              // who waits
+	answer supervisor.Answer
+}
+
+// op is what is asked for. Those before opWhich change the tree.
+type op uint8
+
+const (
+	opStart op = iota
+	opTerminate
+	opRestart
+	opDelete
+	opStop
+	opWhich
+	opCount
+	opSpec
+	opRetry // only in the journal: a retry's delay has passed
+)
+
+// requestRecord is a request in the journal.
+type requestRecord struct {
+	Op     op                 `json:"op"`
+	Child  statemachine.Name  `json:"child,omitempty"`
+	Spec   json.RawMessage    `json:"spec,omitempty"`
+	Class  statemachine.Class `json:"class,omitempty"`
+	Detail string             `json:"detail,omitempty"`
+}
+
+// writeRequest adds the record of a request that changes something.
+func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
+	r := e.req
+	if r.op >= opWhich {
+		return true
+	}
+	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class}
+	if r.reason.Detail != nil {
+		rec.Detail = r.reason.Detail.Error()
+	}
+	data, err := json.Marshal(rec)
+	if err == nil {
+		err = w.Add(journal.KindChild, string(r.sup), data)
+	}
+	if err != nil {
+		l.queue.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
+		return false
+	}
+	e.time = now
+	return true
+}
+
+// writeRetry records when a retry's delay has passed: inputs of its siblings
+// may have come before. One without a delay follows from what is there.
+func (l *Loop) writeRetry(w *journal.Builder, e *entry, now int64) bool {
+	if !e.delayed {
+		return true
+	}
+	data, err := json.Marshal(requestRecord{Op: opRetry, Child: e.node.Name()})
+	if err == nil {
+		err = w.Add(journal.KindChild, string(e.pid.Node.Name()), data)
+	}
+	if err != nil {
+		panic(err) // names are short
+	}
+	e.time = now
+	return true
+}
+
+// readRequest is the inverse of writeRequest.
+func (l *Loop) readRequest(sup, data []byte) (*request, error) {
+	var rec requestRecord
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return nil, err
+	}
+	r := &request{op: rec.Op, sup: statemachine.Name(sup), child: rec.Child, record: rec.Spec,
+		reason: statemachine.Reason{Class: rec.Class}}
+	if rec.Detail != "" {
+		r.reason.Detail = errors.New(rec.Detail)
+	}
+	if r.op != opStart {
+		return r, nil
+	}
+	var err error
+	r.spec, err = l.cfg.decodeSpec(rec.Spec)
+	return r, err
+}
+
+// ask carries a request to its supervisor.
+func (l *Loop) ask(e *entry) {
+	r := e.req
+	r.entry = e
+	l.tree.SetNow(l.now())
+	if n := l.tree.Node(r.sup); n == nil || l.ended != nil {
+		l.queue.answer(e, statemachine.ErrNoProcess)
+	} else if r.op == opStop {
+		l.stopProcess(n, r)
+	} else {
+		l.deliver(n, r)
+	}
+	l.settle()
+}
+
+// deliver hands r to the supervisor n, which answers with a Reply.
+func (l *Loop) deliver(n *supervisor.Node, r *request) {
+	switch r.op {
+	case opStart:
+		l.tree.StartChild(n, r, r.spec)
+	case opTerminate:
+		l.terminateChild(n, r)
+	case opRestart:
+		l.tree.RestartChild(n, r, r.child)
+	case opDelete:
+		if c := l.tree.Node(r.child); c != nil && c.Parent() == n {
+			r.spec = specOf(c)
+		}
+		l.tree.DeleteChild(n, r, r.child)
+	case opWhich:
+		l.tree.WhichChildren(n, r)
+	case opCount:
+		l.tree.CountChildren(n, r)
+	case opSpec:
+		l.tree.GetChildSpec(n, r, r.child)
+	}
+}
+
+// terminateChild is by name, where OTP wants the pid of a SimpleOneForOne
+// supervisor's child: the latest process of that name. One that has ended, and
+// is forgotten, is no error, as for a pid.
+func (l *Loop) terminateChild(n *supervisor.Node, r *request) {
+	if s, _ := n.Supervisor(); s.Strategy != supervisor.SimpleOneForOne {
+		l.tree.TerminateChild(n, r, r.child)
+		return
+	}
+	c := l.tree.Node(r.child)
+	if c == nil {
+		l.tree.CountChildren(n, r) // nothing to do, once its turn has come
+		return
+	}
+	l.tree.TerminatePID(n, r, c.PID())
+}
+
+// reply passes a supervisor's answer on, and remembers a new shape of the tree.
+func (l *Loop) reply(a *supervisor.Answer) {
+	r := a.Token.(*request)
+	r.answer = *a
+	for i := range r.answer.Children {
+		r.answer.Children[i].PID = supervisor.PID{} // its Node is the loop's
+	}
+	known := l.shape.added[r.child]
+	switch {
+	case r.boot:
+		known.unstarted = a.Err != nil
+	case r.op == opStart && a.Err == nil && l.tree.Node(r.child) != nil:
+		l.shape.add(r)
+	case r.op == opDelete && a.Err == nil:
+		l.forget(r.sup, r.child, r.spec)
+	case r.op == opDelete && known != nil && known.unstarted && known.sup == r.sup:
+		l.forget(r.sup, r.child, known.spec)
+		a.Err = nil
+	}
+	if r.entry != nil {
+		l.queue.answer(r.entry, a.Err)
+	}
+}
+
+// stopProcess ends the process of n, and has the caller wait for that.
+func (l *Loop) stopProcess(n *supervisor.Node, r *request) {
+	pid := n.PID()
+	switch {
+	case n.IsSupervisor() && r.reason.Class == statemachine.ClassKilled && pid.Alive():
+		l.awaitStop(pid, r)
+		l.tree.Expire(pid)
+	case n.IsSupervisor():
+		if !l.tree.Stop(n, r.reason) {
+			l.queue.answer(r.entry, statemachine.ErrNoProcess)
+			return
+		}
+		l.awaitStop(pid, r)
+	default:
+		p := owner(n)
+		if !p.alive {
+			l.queue.answer(r.entry, statemachine.ErrNoProcess)
+			return
+		}
+		l.awaitStop(pid, r)
+		l.exits(p, r.reason)
+	}
+}
+
+// tellStopped answers who waits for the end of pid.
+func (l *Loop) tellStopped(pid supervisor.PID, r statemachine.Reason) {
+	for _, req := range l.stops[pid] {
+		var err error
+		if r.Class != req.reason.Class {
+			err = &statemachine.ExitError{Name: pid.Node.Name(), Reason: r}
+		}
+		l.queue.answer(req.entry, err)
+	}
+	delete(l.stops, pid)
+}
+
+func (l *Loop) awaitStop(pid supervisor.PID, r *request) {
+	if l.stops == nil {
+		l.stops = map[supervisor.PID][]*request{}
+	}
+	l.stops[pid] = append(l.stops[pid], r)
+}

@@ -1,0 +1,258 @@
+package eventloop
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// shape is how the tree differs from Config.Root: which children were added to
+// it while it ran, and which of its own were deleted. The role guards it.
+type shape struct {
+	added   map[statemachine.Name]*addition
+	below   map[statemachine.Name]map[statemachine.Name]*addition // by supervisor
+	deleted map[statemachine.Name]statemachine.Name               // children of Config.Root, with their supervisors
+	missing map[statemachine.Name]statemachine.Name               // those deleted before the tree was started
+	turn    int
+}
+
+// addition is a child that was added.
+type addition struct {
+	turn   int // additions are started in the order of turns
+	sup    statemachine.Name
+	spec   supervisor.Child
+	record json.RawMessage
+
+	unstarted bool // it did not start with the program, and is not in the tree
+}
+
+func newShape() shape {
+	return shape{
+		added:   map[statemachine.Name]*addition{},
+		below:   map[statemachine.Name]map[statemachine.Name]*addition{},
+		deleted: map[statemachine.Name]statemachine.Name{},
+	}
+}
+
+func (s *shape) add(r *request) {
+	s.turn++
+	s.put(r.child, &addition{turn: s.turn, sup: r.sup, spec: r.spec, record: r.record})
+}
+
+func (s *shape) put(child statemachine.Name, a *addition) {
+	s.added[child] = a
+	if s.below[a.sup] == nil {
+		s.below[a.sup] = map[statemachine.Name]*addition{}
+	}
+	s.below[a.sup][child] = a
+}
+
+// remove forgets the child, and what was added below it.
+func (s *shape) remove(child statemachine.Name) {
+	if a := s.added[child]; a != nil {
+		delete(s.added, child)
+		delete(s.below[a.sup], child)
+		s.forgetBelow(child)
+		for sup := range supervisorsOf(a.spec) {
+			s.forgetBelow(sup)
+		}
+	}
+}
+
+// forgetBelow forgets what was added to sup and what was deleted from it,
+// because it has ended.
+func (s *shape) forgetBelow(sup statemachine.Name) {
+	for child := range s.below[sup] {
+		s.remove(child)
+	}
+	delete(s.below, sup)
+	maps.DeleteFunc(s.deleted, func(child, of statemachine.Name) bool {
+		_, missing := s.missing[child] // then its supervisor does not have it either
+		return of == sup && !missing
+	})
+}
+
+// inOrder returns the additions in the order of their turns.
+func (s *shape) inOrder() []*addition {
+	all := make([]*addition, 0, len(s.added))
+	for _, a := range s.added {
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b *addition) int { return cmp.Compare(a.turn, b.turn) })
+	return all
+}
+
+// supervisorsOf yields the names of the supervisors in a spec.
+func supervisorsOf(c supervisor.Child) map[statemachine.Name]bool {
+	names := map[statemachine.Name]bool{}
+	todo := []supervisor.Child{c}
+	for len(todo) > 0 {
+		c := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if s, ok := c.(supervisor.Supervisor); ok {
+			names[s.Name] = true
+			todo = append(todo, s.Children...)
+		}
+	}
+	return names
+}
+
+// workersOf returns the names of the workers in a spec.
+func workersOf(c supervisor.Child) []statemachine.Name {
+	var names []statemachine.Name
+	todo := []supervisor.Child{c}
+	for len(todo) > 0 {
+		c := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		switch c := c.(type) {
+		case supervisor.Supervisor:
+			todo = append(todo, c.Children...)
+		case supervisor.Worker:
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// specOf returns the spec of a node.
+func specOf(n *supervisor.Node) supervisor.Child {
+	if s, ok := n.Supervisor(); ok {
+		return s
+	}
+	w, _ := n.Worker()
+	return w
+}
+
+// forget ends what was known of a child that was deleted, or dropped for good,
+// and of all below it: its place in the shape, its processes, and what was
+// saved for them.
+func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
+	names := workersOf(spec)
+	for below := range supervisorsOf(spec) {
+		for added, a := range l.shape.below[below] {
+			l.forget(below, added, a.spec)
+		}
+	}
+	if l.shape.added[child] != nil {
+		l.shape.remove(child)
+	} else {
+		l.shape.deleted[child] = sup
+	}
+	for _, name := range names {
+		if p := l.procs.find(name); p != nil {
+			p.gone.Store(true)
+			p.node = nil // which may come back, with a new process
+			l.procs.remove(p)
+		}
+		delete(l.orphans, name)
+		l.disk.deleted = append(l.disk.deleted, string(name))
+	}
+	l.saveDeleted()
+}
+
+// forgetDropped forgets children that were added and have ended for good:
+// temporary ones, and those of SimpleOneForOne supervisors.
+func (l *Loop) forgetDropped() {
+	for _, p := range l.departed {
+		if a := l.shape.added[p.name]; a != nil && !p.alive && !l.leaving && l.ended == nil && !p.node.Present() {
+			l.forget(a.sup, p.name, supervisor.Worker{Name: p.name})
+		}
+	}
+	clear(l.departed)
+	l.departed = l.departed[:0]
+}
+
+// savedShape is a shape in a snapshot, with the supervisors' memory if it was
+// taken in the middle of a run.
+type savedShape struct {
+	Added   []savedAddition                         `json:"added,omitempty"`
+	Deleted map[statemachine.Name]statemachine.Name `json:"deleted,omitempty"`
+	Missing map[statemachine.Name]statemachine.Name `json:"missing,omitempty"`
+	Tree    json.RawMessage                         `json:"tree,omitempty"`
+}
+
+type savedAddition struct {
+	Sup  statemachine.Name `json:"sup"`
+	Spec json.RawMessage   `json:"spec"`
+}
+
+// saveShape returns what a snapshot keeps of the application beside its states.
+func (l *Loop) saveShape(tree []byte) []byte {
+	s := savedShape{Tree: tree, Deleted: l.shape.deleted, Missing: l.shape.missing}
+	for _, a := range l.shape.inOrder() {
+		s.Added = append(s.Added, savedAddition{a.sup, a.record})
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // it is made of JSON
+	}
+	return data
+}
+
+// loadShape is the inverse of saveShape.
+func (l *Loop) loadShape(app []byte) (tree []byte, err error) {
+	l.shape = newShape()
+	if len(app) == 0 {
+		return nil, nil
+	}
+	var s savedShape
+	if err := json.Unmarshal(app, &s); err != nil {
+		return nil, err
+	}
+	maps.Copy(l.shape.deleted, s.Deleted)
+	l.shape.missing = s.Missing
+	for _, a := range s.Added {
+		spec, err := l.cfg.decodeSpec(a.Spec)
+		if err != nil {
+			return nil, err
+		}
+		l.shape.add(&request{sup: a.Sup, child: nameOf(spec), spec: spec, record: a.Spec})
+	}
+	return s.Tree, nil
+}
+
+func nameOf(c supervisor.Child) statemachine.Name {
+	switch c := c.(type) {
+	case supervisor.Worker:
+		return c.Name
+	case supervisor.Supervisor:
+		return c.Name
+	}
+	return ""
+}
+
+// root is Config.Root without the children that were deleted before it is started.
+func (l *Loop) root() supervisor.Supervisor { return without(l.cfg.Root, l.shape.missing) }
+
+func without(s supervisor.Supervisor, missing map[statemachine.Name]statemachine.Name) supervisor.Supervisor {
+	if len(missing) == 0 {
+		return s
+	}
+	kept := make([]supervisor.Child, 0, len(s.Children))
+	for _, c := range s.Children {
+		if _, gone := missing[nameOf(c)]; gone {
+			continue
+		}
+		if sub, ok := c.(supervisor.Supervisor); ok {
+			c = without(sub, missing)
+		}
+		kept = append(kept, c)
+	}
+	s.Children = kept
+	return s
+}
+
+// startAdded starts the children that were added before the program started.
+// One that does not start stays in the shape, to be tried at the next start.
+func (l *Loop) startAdded() {
+	for _, a := range l.shape.inOrder() {
+		if n := l.tree.Node(a.sup); n != nil && l.ended == nil {
+			l.deliver(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: a.spec, boot: true})
+			l.settle()
+		}
+	}
+}
