@@ -37,6 +37,7 @@ bench:
 	go test -run '^$$' -bench . -count 5 ./eventloop
 	cd bench && GOLANG_PROTOBUF_REGISTRATION_CONFLICT=warn go test -run '^$$' -bench . -count 3 .
 
-# The supervision tree against scenarios that OTP has played.
+# Fresh random scenarios on the loop and on the real OTP (Debian's erlang-base),
+# beside the recorded ones: every trace must be the same.
 conformance:
-	go test ./supervisor -run OTP -v
+	go test ./conformance/... -count=1 -v -scenarios=5000

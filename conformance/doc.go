@@ -12,17 +12,18 @@
 // of the loop. Theirs are played by testdata/otp_oracle.escript, on OTP's own
 // supervisor and gen_server; it needs Erlang. The tests compare
 //
-//   - the examples of testdata, and a thousand random scenarios, with what OTP
-//     did when they were recorded, so that they mean something without Erlang;
+//   - the examples of testdata, and 1,400 random scenarios, with what OTP did
+//     when they were recorded, so that they mean something without Erlang;
+//   - the cases of OTP's own supervisor_SUITE, by name, likewise;
+//   - where Erlang is installed, new random scenarios in every run.
 //
-//   - the cases of OTP's own supervisor_SUITE, by name;
+// A difference is made as small as possible before it is shown; its seed makes
+// it again:
 //
-//   - where Erlang is installed, new random scenarios in every run:
+//	go test ./conformance -run Random -seed=1 -scenarios=1
 //
-//     go test ./conformance -run Random -seed=1 -scenarios=5000
-//
-// A difference is made as small as possible before it is shown. Where the
-// environment variable LINESHAFT_CI is set Erlang must be installed.
+// Where the environment variable LINESHAFT_CI is set, a test that needs Erlang
+// and does not find it fails.
 //
 // # Differences from OTP
 //

@@ -99,16 +99,9 @@ func (p *player) finish(results ...string) {
 	for p.wait(); p.loop != nil && busy(p.loop.Tree()) && p.ctx.Err() == nil; p.wait() {
 		time.Sleep(time.Millisecond) // something terminates, and takes its time
 	}
+	rootExit := p.rootEnded()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	rootExit := ""
-	if p.loop != nil && p.rootExit != "" {
-		p.mu.Unlock()
-		<-p.loop.Done()
-		p.mu.Lock()
-		rootExit, p.loop = p.rootExit, nil
-	}
-	p.rootExit = ""
 	alive := slices.Sorted(maps.Keys(p.alive))
 	if p.loop != nil {
 		if running := up(p.loop.Tree(), nil); !slices.Equal(running, alive) {
@@ -116,6 +109,20 @@ func (p *player) finish(results ...string) {
 		}
 	}
 	p.out.Finish(results, rootExit, alive, p.pool)
+}
+
+// rootEnded returns the class of the root's exit if it has come up and ended.
+func (p *player) rootEnded() string {
+	p.mu.Lock()
+	class := p.rootExit
+	p.rootExit = ""
+	p.mu.Unlock()
+	if p.loop == nil || class == "" {
+		return ""
+	}
+	<-p.loop.Done()
+	p.loop = nil
+	return class
 }
 
 // busy reports whether anything in the tree is on its way up or down.
@@ -196,7 +203,7 @@ func (p *player) batch(sup string, ops []string) []string {
 	if err := p.loop.Resume(statemachine.Name(sup)); err != nil {
 		results = append(results, err.Error())
 	}
-	for p.wait(); slices.Contains(p.copied(results), ""); p.wait() {
+	for p.wait(); slices.Contains(p.copied(results), "") && p.ctx.Err() == nil; p.wait() {
 		time.Sleep(time.Millisecond)
 	}
 	return results

@@ -69,6 +69,9 @@ func (l *Loop) begin() error {
 	if err := l.recordStart(); err != nil {
 		return err
 	}
+	for p := range l.procs.all() {
+		p.steps = 0 // what a replay stepped was counted when it was live
+	}
 	go l.goroutine()
 	l.enter()
 	l.startTree(l.disk.time)

@@ -122,7 +122,7 @@ func testAppendOddBatches(t *testing.T, open func() journal.Log) {
 	for kind, name := range map[journal.Kind]string{
 		journal.KindStart: "",
 		journal.KindInput: "\x00\xff/ \"\n",
-		journal.KindExit: string(bytes.Repeat([]byte{0x80}, journal.MaxNameBytes)),
+		journal.KindExit:  string(bytes.Repeat([]byte{0x80}, journal.MaxNameBytes)),
 	} {
 		if err := all.Add(kind, name, []byte(name)); err != nil {
 			t.Fatal(err)
