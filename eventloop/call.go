@@ -139,7 +139,12 @@ func (l *Loop) submit(ctx context.Context, p *process, x any, cast bool) error {
 func (l *Loop) abandon(ctx context.Context, e *entry, room bool) error {
 	name, cast := e.proc.name, e.cast
 	if !l.queue.withdraw(e) {
-		return late(ctx, name, statemachine.Unknown)
+		select {
+		case <-e.done: // both at once
+			return e.err
+		default:
+			return late(ctx, name, statemachine.Unknown)
+		}
 	}
 	if cast {
 		e.proc.unread.Add(-1)

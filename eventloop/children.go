@@ -142,34 +142,50 @@ func (l *Loop) request(ctx context.Context, r *request) error {
 		}
 	}
 	e := &entry{kind: kindRequest, req: r, done: make(chan struct{}, 1)}
+	r.entry = e
 	if err := l.queue.pushRequest(e); err != nil {
 		return r.failed(err)
 	}
 	l.kick()
+	var otherwise error
 	select {
 	case <-e.done:
-		if e.err != nil {
-			return r.failed(e.err)
-		}
-		return nil
+		return r.result()
 	case <-ctx.Done():
 		if l.queue.withdraw(e) {
-			return late(ctx, r.sup, statemachine.NotApplied)
+			return late(ctx, r.about(), statemachine.NotApplied)
 		}
-		return late(ctx, r.sup, statemachine.Unknown)
+		otherwise = late(ctx, r.about(), statemachine.Unknown)
 	case <-l.done:
-		return refused(r.sup, statemachine.Unknown, statemachine.ErrStopping)
+		otherwise = refused(r.about(), statemachine.Unknown, statemachine.ErrStopping)
 	}
+	select {
+	case <-e.done: // both at once
+		return r.result()
+	default:
+		return otherwise
+	}
+}
+
+// result is what the caller of an answered request is told.
+func (r *request) result() error {
+	if r.entry.err != nil {
+		return r.failed(r.entry.err)
+	}
+	return nil
 }
 
 // failed makes the caller's error of what the supervisor said.
 func (r *request) failed(err error) error {
 	var spec *supervisor.SpecError
 	var exit *statemachine.ExitError
+	var init initError
 	switch {
+	case errors.As(err, &init):
+		err = fmt.Errorf("%w: %w", statemachine.ErrNotStarted, err)
 	case errors.Is(err, statemachine.ErrStopping), errors.Is(err, statemachine.ErrJournal),
 		errors.Is(err, statemachine.ErrInput), errors.Is(err, statemachine.ErrNoProcess):
-	case errors.As(err, &exit):
+	case errors.As(err, &exit): // of opStop
 		return refused(r.sup, statemachine.Applied, err)
 	case errors.As(err, &spec), errors.Is(err, supervisor.ErrInvalidChildType):
 		err = fmt.Errorf("%w: %w", statemachine.ErrInput, err)
@@ -180,11 +196,15 @@ func (r *request) failed(err error) error {
 	default:
 		err = fmt.Errorf("%w: %w", statemachine.ErrNotStarted, err)
 	}
-	name := r.child
-	if name == "" {
-		name = r.sup
+	return refused(r.about(), statemachine.NotApplied, err)
+}
+
+// about is the process that r is about.
+func (r *request) about() statemachine.Name {
+	if r.child != "" {
+		return r.child
 	}
-	return refused(name, statemachine.NotApplied, err)
+	return r.sup
 }
 
 func (r *request) conflicts(err error) bool {

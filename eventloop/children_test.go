@@ -346,6 +346,8 @@ func TestSpecsInJSON(t *testing.T) {
 		`{"worker":{"name":"x","machine":"tally","restart":"often"}}`:      `"often"`,
 		`{"worker":{"name":"x","machine":"tally","shutdown":"later"}}`:     "later",
 		`{"worker":{"name":"x","machine":"tally","colour":"red"}}`:         "colour",
+		`{"worker":{"name":"x","machine":"tally"}}}`:                       "behind",
+		"{\"worker\":{\"name\":\"\xff\",\"machine\":\"tally\"}}":           "UTF-8",
 		`{"worker":{"name":"x","machine":"tally"}} {}`:                     "behind",
 		`{"supervisor":{"name":"x","strategy":"all_for_one"}}`:             "all_for_one",
 		`{"supervisor":{"name":"x","children":[{"worker":{"name":"y"}}]}}`: "y",
@@ -423,4 +425,20 @@ func TestCallsWhileChildrenChange(t *testing.T) {
 	callers.Wait()
 	close(stop)
 	changes.Wait()
+}
+
+// Whatever an Init returns, the child did not start: it is not taken for what a
+// supervisor says.
+func TestInitErrorsOfAddedChildren(t *testing.T) {
+	l := start(t, eventloop.Config{Root: flat()})
+	for _, why := range []error{supervisor.ErrRunning, statemachine.ErrNoProcess, statemachine.ErrInput, &statemachine.ExitError{}} {
+		m := newMachine()
+		m.Init = func(statemachine.Start[tally]) (tally, error) { return tally{}, why }
+		_, err := l.StartChild(t.Context(), "root", worker("a", m))
+		wantError(t, err, statemachine.ErrNotStarted, why)
+		if errors.Is(err, statemachine.ErrConflict) {
+			t.Errorf("Init returned %v, taken for a conflict: %v", why, err)
+		}
+	}
+	wantTree(t, l, "root()")
 }

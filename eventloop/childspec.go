@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
@@ -63,7 +65,10 @@ func (c *Config) decodeSpec(data []byte) (supervisor.Child, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	err := d.Decode(&s)
-	if err == nil && d.More() {
+	if err == nil && !utf8.Valid(data) {
+		err = errors.New("it is not UTF-8")
+	}
+	if err == nil && d.Decode(new(json.RawMessage)) != io.EOF {
 		err = errors.New("there is more behind it")
 	}
 	var child supervisor.Child

@@ -178,7 +178,7 @@ func (l *Loop) breakDown(err error) {
 	}
 	l.flight = nil
 	l.queue.close()
-	for p := range l.procs.all() {
+	for _, p := range l.procs.all() {
 		p.ready = false
 		p.Hide()
 	}
@@ -248,7 +248,7 @@ func (l *Loop) checkpoint() {
 	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
 		return
 	}
-	for p := range l.procs.all() {
+	for _, p := range l.procs.all() {
 		if p.alive && !p.ready {
 			return // its crash is on its way to the journal
 		}
@@ -278,5 +278,5 @@ func (l *Loop) unapplied() bool {
 
 // keptAll is kept of all processes.
 func (l *Loop) keptAll() iter.Seq2[string, journal.Encode] {
-	return l.kept(slices.Collect(l.procs.all())...)
+	return l.kept(l.procs.all()...)
 }

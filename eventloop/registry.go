@@ -1,30 +1,48 @@
 package eventloop
 
 import (
-	"iter"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
 // registry finds processes by name. Any goroutine may look; who holds the role
-// may change it.
-type registry struct{ m sync.Map }
+// may change it. The zero registry is empty.
+type registry struct {
+	mu sync.RWMutex
+	m  map[statemachine.Name]*process
+}
 
 // find returns the process called name, nil if there is none.
 func (r *registry) find(name statemachine.Name) *process {
-	p, _ := r.m.Load(name)
-	found, _ := p.(*process)
-	return found
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.m[name]
 }
 
-func (r *registry) add(p *process) { r.m.Store(p.name, p) }
-
-func (r *registry) remove(p *process) { r.m.CompareAndDelete(p.name, p) }
-
-// all yields every process, in no order.
-func (r *registry) all() iter.Seq[*process] {
-	return func(yield func(*process) bool) {
-		r.m.Range(func(_, p any) bool { return yield(p.(*process)) })
+func (r *registry) add(p *process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.m == nil {
+		r.m = map[statemachine.Name]*process{}
 	}
+	r.m[p.name] = p
+}
+
+// remove removes p, unless its name is another's by now.
+func (r *registry) remove(p *process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.m[p.name] == p {
+		delete(r.m, p.name)
+	}
+}
+
+// all returns every process, in no order.
+func (r *registry) all() []*process {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Collect(maps.Values(r.m))
 }

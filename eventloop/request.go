@@ -108,7 +108,6 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 // ask carries a request to its supervisor.
 func (l *Loop) ask(e *entry) {
 	r := e.req
-	r.entry = e
 	l.tree.SetNow(l.now())
 	if n := l.tree.Node(r.sup); n == nil || l.ended != nil {
 		l.queue.answer(e, statemachine.ErrNoProcess)
@@ -151,12 +150,14 @@ func (l *Loop) terminateChild(n *supervisor.Node, r *request) {
 		l.tree.TerminateChild(n, r, r.child)
 		return
 	}
-	c := l.tree.Node(r.child)
-	if c == nil {
+	switch c := l.tree.Node(r.child); {
+	case c == nil:
 		l.tree.CountChildren(n, r) // nothing to do, once its turn has come
-		return
+	case c.Parent() != n:
+		l.tree.TerminatePID(n, r, l.tree.Root().PID()) // alive, and not found
+	default:
+		l.tree.TerminatePID(n, r, c.PID())
 	}
-	l.tree.TerminatePID(n, r, c.PID())
 }
 
 // reply passes a supervisor's answer on, and remembers a new shape of the tree.

@@ -47,7 +47,7 @@ func Start(cfg Config) (*Loop, error) {
 
 // newTree makes a tree of which nothing runs. What ran keeps its state.
 func (l *Loop) newTree() error {
-	for p := range l.procs.all() {
+	for _, p := range l.procs.all() {
 		if p.alive {
 			p.Keep()
 		}
@@ -69,7 +69,7 @@ func (l *Loop) begin() error {
 	if err := l.recordStart(); err != nil {
 		return err
 	}
-	for p := range l.procs.all() {
+	for _, p := range l.procs.all() {
 		p.steps = 0 // what a replay stepped was counted when it was live
 	}
 	go l.goroutine()
@@ -266,7 +266,7 @@ func (l *Loop) replayEntry(rec journal.Entry, e *entry) error {
 			l.retryRecorded(req.child)
 			return nil
 		}
-		e.kind, e.req = kindRequest, req
+		e.kind, e.req, req.entry = kindRequest, req, e
 		l.run(e)
 		return nil
 	}

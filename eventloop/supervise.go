@@ -133,13 +133,19 @@ func (l *Loop) started(pid supervisor.PID, err error) {
 		l.tree.Ignored(pid)
 	default:
 		l.tell(StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
-		l.tree.Started(pid, err)
+		l.tree.Started(pid, initError{err})
 	}
 	if err != nil && n.Parent() == nil { // there is no tree, and so no Exit
 		l.unborn = fmt.Errorf("eventloop: init of %s: %w", n.Name(), err)
 		l.rootExited(statemachine.ShutdownWith(l.unborn))
 	}
 }
+
+// initError marks what an Init returned, whatever that is, so that it is told
+// from what supervisors say.
+type initError struct{ error }
+
+func (e initError) Unwrap() error { return e.error }
 
 // dying is a Terminate that runs beside the loop.
 type dying struct {

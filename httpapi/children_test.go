@@ -458,6 +458,19 @@ func TestDoneButNotSeen(t *testing.T) {
 	f.act("root", "kv", "restart").refused(t, 504, "deadline", "applied")
 }
 
+// soleApp has one supervisor, without children.
+type soleApp struct{ App }
+
+func (soleApp) Process(name statemachine.Name) (statemachine.Info, bool) {
+	return statemachine.Info{Name: name, Type: "supervisor"}, true
+}
+
+// TestNoChildren checks that no children are an empty list, in any case.
+func TestNoChildren(t *testing.T) {
+	f := serveApp(t, soleApp{}, Config{})
+	f.do("GET", "/v1/supervisors/root/children", "").is(t, 200, "[]")
+}
+
 func TestChildrenAfterTheEnd(t *testing.T) {
 	f := serveTree(t)
 	if err := f.loop.Stop(context.Background()); err != nil {

@@ -53,8 +53,10 @@ func (e endpoint) takes(f codec.Format) bool {
 // the query, and the host of a target that is a whole URL. (fasthttp's path is
 // normalised, which changes names: a//b, a/../b, and a%2Fb are three.)
 func splitTarget(target []byte) (host, path []byte) {
-	if i := bytes.IndexAny(target, "?#"); i >= 0 {
-		target = target[:i]
+	for _, end := range [...]byte{'?', '#'} { // IndexAny costs more
+		if i := bytes.IndexByte(target, end); i >= 0 {
+			target = target[:i]
+		}
 	}
 	if len(target) > 0 && target[0] == '/' {
 		return nil, target

@@ -131,7 +131,7 @@ func TestDecodeForged(t *testing.T) {
 		{"an entry more", func(b []byte) []byte { b[19]++; return b }, journal.ErrDamaged, "too few for an entry"},
 		{"an entry less", func(b []byte) []byte { b[19]--; return b }, journal.ErrDamaged, "behind the last entry"},
 		{"kind 0", func(b []byte) []byte { b[second] = 0; return b }, journal.ErrDamaged, "byte 27: entry 1: unknown kind 0"},
-		{"kind 4", func(b []byte) []byte { b[second] = 4; return b }, journal.ErrDamaged, "unknown kind 4"},
+		{"kind 5", func(b []byte) []byte { b[second] = 5; return b }, journal.ErrDamaged, "unknown kind 5"},
 		{"long name", func(b []byte) []byte { b[second+1] = 0xff; return b }, journal.ErrDamaged, "byte 28: entry 1: a name of"},
 		{"longer name", func(b []byte) []byte { b[second+2] = 200; return b }, journal.ErrDamaged, "are left"},
 		{"long data", func(b []byte) []byte { b[second+3] = 0xff; return b }, journal.ErrDamaged, "are left"},
