@@ -44,27 +44,43 @@ func (l *Loop) take(dst []*entry) []*entry {
 	w := &l.disk.builders[l.disk.turn]
 	now := l.clock.now()
 	w.Reset(now)
+	var rest []*entry // taken, and not written
+	defer func() {
+		if len(rest) > 0 { // a codec has called runtime.Goexit, writing the first
+			go l.takeOver(dst, rest)
+		}
+	}()
 	for len(dst) < l.cfg.BatchMax && w.Size() < batchBytesMax {
 		from := len(dst)
-		taken := l.queue.take(dst, min(from+takeStep, l.cfg.BatchMax))
-		if len(taken) == from {
+		taken := l.queue.take(l.taken[:0], min(takeStep, l.cfg.BatchMax-from))
+		if len(taken) == 0 {
 			break
 		}
-		dst = taken[:from]
-		for i, e := range taken[from:] {
-			if w.Size() >= batchBytesMax {
-				l.queue.putBack(taken[from+i:])
-				break
-			}
-			if l.write(w, e, now) {
-				dst = append(dst, e)
+		for rest = taken; len(rest) > 0 && w.Size() < batchBytesMax; rest = rest[1:] {
+			if l.write(w, rest[0], now) {
+				dst = append(dst, rest[0])
 			}
 		}
+		l.queue.putBack(rest)
+		rest, l.taken = nil, taken
 	}
 	if w.Len() > 0 {
 		l.append(w, now)
 	}
 	return dst
+}
+
+// takeOver goes on for a goroutine that a codec is ending, by runtime.Goexit,
+// while it holds the role: nothing of the batch has been handed to the Log.
+func (l *Loop) takeOver(written, rest []*entry) {
+	l.refuse(rest[0], fmt.Errorf("%w: its codec called runtime.Goexit", statemachine.ErrInput))
+	l.queue.putBack(rest[1:])
+	for _, e := range written {
+		e.time, e.seed = 0, 0
+	}
+	l.queue.putBack(written)
+	l.work(1) // with the flight as it was, committed
+	l.exit()
 }
 
 // write adds the record of e to the batch, if it needs one. False: e is not

@@ -34,6 +34,7 @@ type Loop struct {
 
 	flight []*entry // taken and not applied: being committed while syncing
 	spare  []*entry // room for the next flight
+	taken  []*entry // room for what is being written
 	batch  []*entry // being applied
 	pos    int      // the next of batch
 	seed   uint64   // of the last entry that was not journaled
