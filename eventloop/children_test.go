@@ -338,7 +338,7 @@ func TestSpecsInJSON(t *testing.T) {
 	m := newMachine()
 	l := start(t, eventloop.Config{Root: flat(), Machines: map[string]statemachine.Server{"tally": m}})
 	for spec, want := range map[string]string{
-		``:                                      "EOF",
+		``:                                      "end of the input",
 		`{}`:                                    "either",
 		`{"worker":{},"supervisor":{}}`:         "either",
 		`{"worker":{"name":"x"}}`:               "machine",
@@ -346,9 +346,9 @@ func TestSpecsInJSON(t *testing.T) {
 		`{"worker":{"name":"x","machine":"tally","restart":"often"}}`:      `"often"`,
 		`{"worker":{"name":"x","machine":"tally","shutdown":"later"}}`:     "later",
 		`{"worker":{"name":"x","machine":"tally","colour":"red"}}`:         "colour",
-		`{"worker":{"name":"x","machine":"tally"}}}`:                       "behind",
+		`{"worker":{"name":"x","machine":"tally"}}}`:                       "end of the input",
 		"{\"worker\":{\"name\":\"\xff\",\"machine\":\"tally\"}}":           "UTF-8",
-		`{"worker":{"name":"x","machine":"tally"}} {}`:                     "behind",
+		`{"worker":{"name":"x","machine":"tally"}} {}`:                     "end of the input",
 		`{"supervisor":{"name":"x","strategy":"all_for_one"}}`:             "all_for_one",
 		`{"supervisor":{"name":"x","children":[{"worker":{"name":"y"}}]}}`: "y",
 		`{"supervisor":{"name":"x","period":"1ms"}}`:                       "period",

@@ -1,14 +1,14 @@
 package eventloop
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 	"time"
-	"unicode/utf8"
 
+	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
@@ -56,21 +56,14 @@ type word string
 // shutdownJSON is a duration, brutal_kill or infinity.
 type shutdownJSON string
 
+var specs = codec.Of[specJSON]()
+
 // errSpec is why a spec in JSON is none.
 var errSpec = errors.New("not a child spec")
 
 // decodeSpec reads a spec, whose machines are in Machines.
 func (c *Config) decodeSpec(data []byte) (supervisor.Child, error) {
-	var s specJSON
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	err := d.Decode(&s)
-	if err == nil && !utf8.Valid(data) {
-		err = errors.New("it is not UTF-8")
-	}
-	if err == nil && d.Decode(new(json.RawMessage)) != io.EOF {
-		err = errors.New("there is more behind it")
-	}
+	s, err := specs.Decode(codec.JSON, data)
 	var child supervisor.Child
 	if err == nil {
 		child, err = c.child(s)
@@ -96,7 +89,7 @@ func (c *Config) worker(w *workerJSON) (_ supervisor.Child, err error) {
 	if w.Machine != "" {
 		m, ok := c.Machines[w.Machine]
 		if !ok {
-			return nil, fmt.Errorf("worker %q: there is no machine %q", w.Name, w.Machine)
+			return nil, fmt.Errorf("worker %q: there is no machine %q, but %q", w.Name, w.Machine, slices.Sorted(maps.Keys(c.Machines)))
 		}
 		out.Machine = m
 	}
@@ -113,8 +106,10 @@ func (c *Config) worker(w *workerJSON) (_ supervisor.Child, err error) {
 func (c *Config) supervisor(s *supervisorJSON) (_ supervisor.Child, err error) {
 	out := supervisor.Supervisor{Name: s.Name, Significant: s.Significant, MaxRestarts: s.MaxRestarts}
 	if s.Intensity != nil {
-		out.Intensity = *s.Intensity
-		if out.Intensity == 0 {
+		switch out.Intensity = *s.Intensity; {
+		case out.Intensity < 0:
+			return nil, fmt.Errorf("supervisor %q: intensity %d: must not be negative", s.Name, out.Intensity)
+		case out.Intensity == 0:
 			out.Intensity = supervisor.NoRestarts
 		}
 	}
@@ -164,14 +159,22 @@ func oneOf[T interface {
 			return v, nil
 		}
 	}
-	return 0, fmt.Errorf("%.40q is not one of its words, such as %v", w, last)
+	var words []string
+	for v := T(0); v <= last; v++ {
+		words = append(words, v.String())
+	}
+	return 0, fmt.Errorf("%.40q is not one of %q", w, words)
 }
 
 func duration(s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
 	}
-	return time.ParseDuration(s)
+	d, err := time.ParseDuration(s)
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("%q must be more than 0", s)
+	}
+	return d, err
 }
 
 func (s shutdownJSON) duration() (time.Duration, error) {
@@ -180,6 +183,8 @@ func (s shutdownJSON) duration() (time.Duration, error) {
 		return supervisor.BrutalKill, nil
 	case "infinity":
 		return supervisor.Infinity, nil
+	case "0s", "0":
+		return 1, nil // a zero would be the default
 	}
 	return duration(string(s))
 }

@@ -307,7 +307,12 @@ func TestTreeThatChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	log = log.Reopen()
-	if err := start(t, always(log, worker("a", newMachine()))).Stop(t.Context()); err != nil {
+	var ev events
+	without := always(log, worker("a", newMachine()))
+	without.OnEvent = ev.add
+	l = start(t, without)
+	wantEvents(t, &ev, "unclaimed b", "started root", "started a")
+	if err := l.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := call(t, refTo(t, start(t, always(log.Reopen(), worker("b", newMachine()))), "b"), input{Get: true}); got.Sum != 3 {

@@ -3,7 +3,7 @@ package eventloop
 import "github.com/lineshaft/lineshaft/statemachine"
 
 // Event is something that happened in the tree: one of Restarting, Started,
-// StartFailed, Crashed, Terminating, Exited and SaveFailed. They are the hooks
+// StartFailed, Crashed, Terminating, Exited, SaveFailed and Unclaimed. They are the hooks
 // of a life: before a restart (Restarting), after it (Started), before a stop
 // (Terminating) and after it (Exited).
 type Event interface{ event() }
@@ -59,7 +59,13 @@ type Exited struct {
 // saved before stays; after anything else it ends.
 type SaveFailed struct{ Err error }
 
-func (SaveFailed) event()  {}
+func (SaveFailed) event() {}
+
+// Unclaimed: when the application started there was a state saved for Name,
+// which the tree does not have. It stays saved.
+type Unclaimed struct{ Name statemachine.Name }
+
+func (Unclaimed) event()   {}
 func (Restarting) event()  {}
 func (Started) event()     {}
 func (StartFailed) event() {}

@@ -53,6 +53,7 @@ type Loop struct {
 	replays  bool                          // the journal is being replayed
 	leaving  bool                          // the tree has been told to end
 	unborn   error                         // why the root's own Init gave no tree
+	lastEnd  string                        // who ended by itself, and why
 	ended    *statemachine.Reason          // why the root has ended
 	revived  []*process                    // up again, with inputs that waited
 	waiting  []*process                    // with inputs that wait

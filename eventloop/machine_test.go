@@ -143,6 +143,8 @@ func (e *events) add(ev eventloop.Event) {
 		s = fmt.Sprintf("terminating %s %v", ev.Name, ev.Reason.Class)
 	case eventloop.Exited:
 		s = fmt.Sprintf("exited %s %v", ev.Name, ev.Reason.Class)
+	case eventloop.Unclaimed:
+		s = fmt.Sprintf("unclaimed %s", ev.Name)
 	case eventloop.SaveFailed:
 		s = fmt.Sprintf("save failed: %v", ev.Err)
 	}

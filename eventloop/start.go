@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
@@ -71,6 +72,9 @@ func (l *Loop) begin() error {
 	}
 	for _, p := range l.procs.all() {
 		p.steps = 0 // what a replay stepped was counted when it was live
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.orphans)) {
+		l.tell(Unclaimed{name})
 	}
 	go l.goroutine()
 	l.enter()

@@ -121,7 +121,7 @@ func (l *Loop) howEnded(r statemachine.Reason) error {
 	case l.unborn != nil:
 		return l.unborn
 	case !l.leaving:
-		return fmt.Errorf("eventloop: %w: %v", ErrGaveUp, r)
+		return fmt.Errorf("eventloop: %w: %v; %s", ErrGaveUp, r, l.lastEnd)
 	case len(l.late) > 0:
 		return &LateError{Names: slices.Clone(l.late)}
 	}

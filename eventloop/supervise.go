@@ -14,6 +14,7 @@ import (
 // exits ends the life of p by itself: its own Terminate runs, unless it is
 // killed, and then its supervisor is told.
 func (l *Loop) exits(p *process, r statemachine.Reason) {
+	l.lastEnd = fmt.Sprintf("%s ended last, %v", p.name, r)
 	if r.Class == statemachine.ClassKilled {
 		l.kill(p)
 		l.settle()

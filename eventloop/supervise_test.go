@@ -122,7 +122,7 @@ func TestInitFailsForEver(t *testing.T) {
 	a, b := refTo(t, l, "a"), refTo(t, l, "b")
 	a.Call(t.Context(), input{Crash: "custom"})
 	<-l.Done()
-	if err := l.Err(); !errors.Is(err, eventloop.ErrGaveUp) {
+	if err := l.Err(); !errors.Is(err, eventloop.ErrGaveUp) || !strings.Contains(err.Error(), "a ended last, crash: a crashed in step: custom") {
 		t.Errorf("Err: %v", err)
 	}
 	if tried := 1<<30 - fails; tried != 3 {

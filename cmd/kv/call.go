@@ -19,6 +19,14 @@ type call struct {
 	JSON    string            `arg:"" name:"json" help:"The input, such as {\"lookup\":{\"key\":\"x\"}}."`
 }
 
+// Validate checks the flags beyond their types.
+func (c *call) Validate() error {
+	if c.Timeout <= 0 {
+		return fmt.Errorf("--timeout=%v: must be more than 0", c.Timeout)
+	}
+	return nil
+}
+
 // Run sends the input and prints the output. A failure's error says what the
 // server said, and whether the input was applied.
 func (c *call) Run(std *streams) error {
@@ -28,7 +36,7 @@ func (c *call) Run(std *streams) error {
 	req.Header.Set("Request-Timeout", c.Timeout.String())
 	req.SetRequestURI("http://" + c.Addr + "/v1/call/" + url.PathEscape(string(c.Name)))
 	req.SetBodyString(c.JSON)
-	client := fasthttp.Client{MaxIdemponentCallAttempts: 1}
+	client := fasthttp.Client{MaxIdemponentCallAttempts: 1, DisablePathNormalizing: true}
 	if err := client.DoTimeout(req, res, c.Timeout+time.Second); err != nil {
 		return fmt.Errorf("calling %s at %s: %w", c.Name, c.Addr, err)
 	}

@@ -4,7 +4,7 @@
 //	kv demo                 a crash and a restart, as a transcript
 //	kv call NAME JSON       send an input to a running server
 //
-// kv --help lists the flags.
+// kv serve --help lists the flags.
 package main
 
 import (
@@ -35,7 +35,7 @@ type streams struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	status := Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	os.Exit(status)

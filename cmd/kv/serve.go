@@ -33,8 +33,11 @@ type serve struct {
 
 // Validate checks the flags beyond their types.
 func (s *serve) Validate() error {
-	if s.Queue < 1 {
+	switch {
+	case s.Queue < 1:
 		return fmt.Errorf("--queue=%d: must be at least 1", s.Queue)
+	case s.Data == "":
+		return errors.New("--data: must name a file")
 	}
 	return nil
 }
@@ -125,6 +128,8 @@ func record(log *slog.Logger, e eventloop.Event) {
 		log.Info("terminating", "name", e.Name, "reason", e.Reason)
 	case eventloop.Exited:
 		log.Info("exited", "name", e.Name, "reason", e.Reason)
+	case eventloop.Unclaimed:
+		log.Warn("a state is saved for a process that is not in the tree", "name", e.Name)
 	case eventloop.SaveFailed:
 		log.Error("save failed", "error", e.Err)
 	}
