@@ -47,9 +47,8 @@ child_unlink tree simple_global_supervisor format_log_1 format_log_2
 `
 
 const (
-	noCodeChange = "no code is loaded into a program that runs: specs change with the program"
-	noMaps       = "OTP's second notation for specs; ours have one"
-	noInfo       = "our Init returns a state; there is no {ok, Pid, Info}"
+	noMaps = "OTP's second notation for specs; ours have one"
+	noInfo = "our Init returns a state; there is no {ok, Pid, Info}"
 )
 
 // cannotApply are the cases of supervisor_SUITE that mean nothing here, and why.
@@ -68,18 +67,6 @@ var cannotApply = map[string]string{
 	"simple_one_for_one_extra": noInfo,
 	"simple_one_for_one_corruption": "it sends the supervisor an exit of a child that lives; " +
 		"here only the loop can say that one has ended",
-
-	"significant_upgrade_never_any": noCodeChange,
-	"significant_upgrade_any_never": noCodeChange,
-	"significant_upgrade_never_all": noCodeChange,
-	"significant_upgrade_all_never": noCodeChange,
-	"significant_upgrade_any_all":   noCodeChange,
-	"significant_upgrade_all_any":   noCodeChange,
-	"significant_upgrade_child":     noCodeChange,
-	"code_change":                   noCodeChange,
-	"code_change_map":               noCodeChange,
-	"code_change_simple":            noCodeChange,
-	"code_change_simple_map":        noCodeChange,
 
 	"child_unlink":             "a child cannot take itself away from its supervisor",
 	"simple_global_supervisor": "names are not global: a tree is on one machine",

@@ -24,6 +24,18 @@ var suiteFuncs = map[string]func(*testing.T){
 	"scale_start_stop_many_children": startStopManyChildren,
 	"simple_one_for_one_scale_many_temporary_children": manyTemporaryChildren,
 	"simple_one_for_one_restart_ignore":                restartIgnore,
+
+	"code_change":                   codeChange,
+	"code_change_map":               codeChangeMap,
+	"code_change_simple":            codeChangeSimple,
+	"code_change_simple_map":        codeChangeSimpleMap,
+	"significant_upgrade_never_any": significantUpgrade(supervisor.Never, supervisor.AnySignificant, false, false),
+	"significant_upgrade_any_never": significantUpgrade(supervisor.AnySignificant, supervisor.Never, true, true),
+	"significant_upgrade_never_all": significantUpgrade(supervisor.Never, supervisor.AllSignificant, true, false),
+	"significant_upgrade_all_never": significantUpgrade(supervisor.AllSignificant, supervisor.Never, true, true),
+	"significant_upgrade_any_all":   significantUpgrade(supervisor.AnySignificant, supervisor.AllSignificant, true, false),
+	"significant_upgrade_all_any":   significantUpgrade(supervisor.AllSignificant, supervisor.AnySignificant, false, false),
+	"significant_upgrade_child":     significantUpgradeChild,
 }
 
 type (

@@ -100,6 +100,18 @@ func (l *Loop) ChildSpec(ctx context.Context, sup, child statemachine.Name) (sup
 	return r.answer.Spec, err
 }
 
+// ChangeSupervisor gives the running supervisor sup another spec (OTP:
+// code_change of a supervisor, by sys:change_code): see supervisor.Tree's
+// ChangeSpec for what becomes of its children. The spec's Name must be sup. With
+// durability machines must be in Config.Machines, as for StartChild; the change
+// lasts until the program ends, and the next one starts with its own
+// Config.Root; until then the journal is not truncated. A process whose machine
+// was replaced is given what the old one had saved, which the new one's State
+// codec must be able to read.
+func (l *Loop) ChangeSupervisor(ctx context.Context, sup statemachine.Name, spec supervisor.Supervisor) error {
+	return l.request(ctx, &request{op: opChange, sup: sup, spec: spec})
+}
+
 // StopProcess makes a worker or a supervisor end because of reason, as if by
 // itself (OTP: gen_server:stop), and returns when it has: its supervisor then
 // does what the restart type says. If it ended because of something else the
@@ -136,7 +148,7 @@ func (l *Loop) suspend(sup statemachine.Name, f func(*supervisor.Tree, *supervis
 
 // request sends r to its supervisor and waits for the answer.
 func (l *Loop) request(ctx context.Context, r *request) error {
-	if l.cfg.Durability != None && r.op == opStart {
+	if l.cfg.Durability != None && r.spec != nil {
 		if err := l.cfg.encodeSpec(r); err != nil {
 			return r.failed(err)
 		}

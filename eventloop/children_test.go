@@ -442,3 +442,47 @@ func TestInitErrorsOfAddedChildren(t *testing.T) {
 	}
 	wantTree(t, l, "root()")
 }
+
+// New code takes over: a changed machine runs from the next start on, with the
+// state of the old one; new children are down, and old ones go on. A replay
+// does the same.
+func TestChangeSupervisor(t *testing.T) {
+	ctx := t.Context()
+	doubled := newMachine()
+	doubled.Step = func(in input, s tally, fx *statemachine.Effects[output]) (tally, output) {
+		in.Add *= 2
+		return step(in, s, fx)
+	}
+	m, log := newMachine(), new(journal.Memory)
+	cfg := always(log, worker("a", m), worker("b", m))
+	cfg.SnapshotBytes = 1
+	cfg.Machines = map[string]statemachine.Server{"old": m, "new": doubled}
+	l := start(t, cfg)
+	a := refTo(t, l, "a")
+	call(t, a, input{Add: 5})
+	changed := flat(worker("a", doubled), worker("c", m))
+	if err := l.ChangeSupervisor(ctx, "root", changed); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, l, "root(a c! b)")
+	if got := call(t, a, input{Add: 1}); got.Sum != 6 {
+		t.Errorf("before the restart: %+v", got)
+	}
+	a.Call(ctx, input{Crash: "custom"})
+	if got := call(t, a, input{Add: 1}); got.Sum != 8 {
+		t.Errorf("after the restart: %+v", got)
+	}
+	if _, err := l.RestartChild(ctx, "root", "c"); err != nil {
+		t.Error(err)
+	}
+	call(t, refTo(t, l, "c"), input{Add: 1})
+	wantTree(t, l, "root(a c b)")
+	_, err := l.StartChild(ctx, "root", worker("a", m))
+	wantError(t, err, statemachine.ErrConflict)
+	cfg.Log = log.Reopen()
+	again := start(t, cfg)
+	wantTree(t, again, "root(a b)")
+	if got := call(t, refTo(t, again, "a"), input{Get: true}); got.Sum != 8 {
+		t.Errorf("after kill -9: %+v", got)
+	}
+}

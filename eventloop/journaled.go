@@ -261,7 +261,7 @@ func (l *Loop) kept(ps ...*process) iter.Seq2[string, journal.Encode] {
 // is half done.
 func (l *Loop) checkpoint() {
 	d := &l.disk
-	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
+	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.changed || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
 		return
 	}
 	for _, p := range l.procs.all() {

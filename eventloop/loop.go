@@ -46,6 +46,7 @@ type Loop struct {
 
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
+	changed  bool                          // a supervisor was given another spec
 	delayed  map[statemachine.Name]*entry  // retries of a replay
 	departed []*process                    // added ones that have ended since settle
 	stops    map[supervisor.PID][]*request // who waits for an end

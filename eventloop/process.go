@@ -74,10 +74,30 @@ func (l *Loop) processOf(n *supervisor.Node) *process {
 	w, _ := n.Worker()
 	p := l.procs.find(w.Name)
 	if p == nil || p.machine != w.Machine {
+		old := p
 		p = l.addProcess(w, true)
+		if old != nil {
+			p.inherit(old)
+		}
 	}
 	p.node, n.Owner = n, p
 	return p
+}
+
+// inherit takes over what was kept of old, which ran another machine under the
+// same name: the new one's codec must be able to read it.
+func (p *process) inherit(old *process) {
+	old.node = nil
+	old.gone.Store(true)
+	kept, ok := old.Kept()
+	if !ok || !p.Durable() {
+		return
+	}
+	state, err := kept(nil)
+	if err == nil {
+		err = p.Load(state)
+	}
+	p.unusable = err
 }
 
 // wait puts e aside until its process is up; or refuses it, if that is not to

@@ -15,7 +15,7 @@ type request struct {
 	op     op
 	sup    statemachine.Name   // the supervisor; of opStop, who is to stop
 	child  statemachine.Name   // of all but opWhich, opCount and opStop
-	spec   supervisor.Child    // of opStart
+	spec   supervisor.Child    // of opStart and opChange
 	record json.RawMessage     // the spec, encoded
 	reason statemachine.Reason // of opStop
 	boot   bool                // the child was there before the program started
@@ -32,6 +32,7 @@ const (
 	opRestart
 	opDelete
 	opStop
+	opChange
 	opWhich
 	opCount
 	opSpec
@@ -97,7 +98,7 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 	if rec.Detail != "" {
 		r.reason.Detail = errors.New(rec.Detail)
 	}
-	if r.op != opStart {
+	if rec.Spec == nil {
 		return r, nil
 	}
 	var err error
@@ -133,6 +134,9 @@ func (l *Loop) deliver(n *supervisor.Node, r *request) {
 			r.spec = specOf(c)
 		}
 		l.tree.DeleteChild(n, r, r.child)
+	case opChange:
+		l.changed = true
+		l.tree.ChangeSpec(n, r, r.spec.(supervisor.Supervisor))
 	case opWhich:
 		l.tree.WhichChildren(n, r)
 	case opCount:

@@ -55,6 +55,7 @@ func (l *Loop) newTree() error {
 		p.End()
 		p.alive, p.ready, p.node = false, false, nil
 	}
+	l.changed = false
 	l.ended, l.unborn, l.delayed = nil, nil, map[statemachine.Name]*entry{}
 	l.shape.missing = maps.Clone(l.shape.deleted)
 	var err error

@@ -63,5 +63,10 @@
 //     the name, so it also hits a successor that was added meanwhile.
 //   - A supervisor that is killed takes all below it with it at once. In OTP
 //     its children find out for themselves.
+//   - ChangeSpec is OTP's code_change with the new specs as a value. It does not
+//     turn a SimpleOneForOne supervisor into another or back, which OTP survives
+//     only until the next request, nor a worker into a supervisor. A child of a
+//     SimpleOneForOne supervisor that ceases to be Temporary is restarted; in OTP
+//     its first restart fails for ever, and ends the supervisor.
 //   - Suspend takes effect at once, not in its turn.
 package supervisor

@@ -50,7 +50,9 @@ func (n *Node) Name() statemachine.Name { return n.name }
 // Parent returns the child's supervisor, nil for the root.
 func (n *Node) Parent() *Node { return n.parent }
 
-// Supervisor returns n's spec if it is a supervisor's.
+// Supervisor returns n's spec if it is a supervisor's: what it will start with
+// next, see Tree.ChangeSpec. The root's has the specs of all that its start
+// starts, each the newest.
 func (n *Node) Supervisor() (Supervisor, bool) {
 	s, ok := n.spec.(Supervisor)
 	return s, ok
@@ -60,6 +62,9 @@ func (n *Node) Supervisor() (Supervisor, bool) {
 // SimpleOneForOne supervisor it is the template with the child's own name.
 func (n *Node) Worker() (Worker, bool) {
 	w, ok := n.spec.(Worker)
+	if s, has := n.spec.(special); has {
+		w, ok = s.Worker, true
+	}
 	if ok {
 		w.Name = n.name
 	}

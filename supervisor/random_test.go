@@ -30,6 +30,7 @@ func TestRandomAnswers(t *testing.T) {
 		}
 		l.settle()
 		l.checkQuiet()
+		l.checkSaved()
 		l.tree.Shutdown()
 		l.settle()
 		if st := l.tree.Root().Status(); st != statemachine.Down || len(l.living) > 0 {
@@ -236,8 +237,8 @@ func (l *randomLoop) order() {
 			child = c.Name()
 		}
 	}
-	token, op := len(l.asked), rapid.IntRange(0, 11).Draw(l.T, "op")
-	if op < 8 {
+	token, op := len(l.asked), rapid.IntRange(0, 12).Draw(l.T, "op")
+	if op < 8 || op == 12 {
 		l.asked[token] = 0
 	}
 	switch op {
@@ -267,6 +268,59 @@ func (l *randomLoop) order() {
 		l.tree.Stop(p.Node, rapid.SampledFrom(reasons).Draw(l.T, "reason"))
 	case 11:
 		l.tree.Expire(p)
+	case 12:
+		spec, _ := p.Node.Supervisor()
+		l.tree.ChangeSpec(p.Node, token, l.changed(spec))
+	}
+}
+
+// changed returns what a spec may become.
+func (l *randomLoop) changed(s supervisor.Supervisor) supervisor.Supervisor {
+	s.Children = slices.Clone(s.Children)
+	if s.Strategy != supervisor.SimpleOneForOne {
+		s.Strategy = supervisor.Strategy(rapid.IntRange(0, 2).Draw(l.T, "strategy"))
+		s.Children = rapid.Permutation(s.Children).Draw(l.T, "children")
+		s.Children = s.Children[:rapid.IntRange(0, len(s.Children)).Draw(l.T, "kept")]
+		if rapid.Bool().Draw(l.T, "new") {
+			l.added++
+			s.Children = append(s.Children, supervisor.Worker{Name: Name(fmt.Sprint("x", l.added)), Machine: machine{}})
+		}
+		s.AutoShutdown = supervisor.AutoShutdown(rapid.IntRange(1, 2).Draw(l.T, "auto"))
+	}
+	s.Intensity = rapid.SampledFrom([]int{supervisor.NoRestarts, 0, 2, 5}).Draw(l.T, "intensity")
+	for i, c := range s.Children {
+		switch c := c.(type) {
+		case supervisor.Worker:
+			c.Restart = supervisor.Restart(rapid.IntRange(0, 2).Draw(l.T, "restart"))
+			c.Significant = s.AutoShutdown != supervisor.Never && c.Restart != supervisor.Permanent
+			s.Children[i] = c
+		case supervisor.Supervisor:
+			s.Children[i] = l.changed(c)
+		}
+	}
+	return s
+}
+
+// checkSaved: a quiet tree that was saved is the same when it is restored.
+func (l *randomLoop) checkSaved() {
+	root, _ := l.tree.Root().Supervisor()
+	data := l.tree.Save()
+	tree, err := supervisor.Restore(root, data, func(_, child Name) (supervisor.Child, error) {
+		n := l.tree.Node(child)
+		if s, ok := n.Supervisor(); ok {
+			return s, nil
+		}
+		w, _ := n.Worker()
+		if s, _ := n.Parent().Supervisor(); s.Strategy == supervisor.SimpleOneForOne {
+			return supervisor.Worker{Name: child, Machine: w.Machine}, nil
+		}
+		return w, nil
+	})
+	if err != nil {
+		l.Fatalf("restore of %s with %+v: %v", data, root, err)
+	}
+	if again := tree.Save(); string(again) != string(data) {
+		l.Fatalf("saved %s\nrestored %s", data, again)
 	}
 }
 

@@ -62,13 +62,47 @@ func (t *Tree) GetChildSpec(s *Node, token any, name statemachine.Name) {
 	t.request(s, &request{op: reqGetChildSpec, token: token, name: name})
 }
 
+// ChangeSpec replaces the spec of s while it runs, and ends and starts nothing
+// (OTP: sys:change_code of a supervisor whose init returns spec; here a request
+// in its turn, for which s need not be suspended). Fails with a *SpecError, as
+// New or as said below; then nothing has changed.
+//
+//   - Name must be that of s. Restart, Shutdown and Significant are ignored:
+//     they belong to the spec of the supervisor of s, and stay.
+//   - All else of the supervisor itself counts from now on. The restarts so far
+//     are not forgotten, nor is a restart that waits. Init is for the next start.
+//   - Children that s has, by name, whether by its spec or by StartChild: they
+//     keep their process, and their spec is replaced. Of a worker the new Machine
+//     runs from its next start on, all else counts now. Of a supervisor Restart,
+//     Shutdown and Significant count now, and all else, on every level below,
+//     from its own next start on.
+//   - Children that s does not have are added, and are down: see RestartChild.
+//   - The children of s are in the order of spec. Those that it does not name
+//     follow in the order that they had, unchanged: they are now as if they had
+//     been added by StartChild, so they are gone after a restart of s.
+//   - Of a SimpleOneForOne supervisor the template is replaced, at once for its
+//     children too: as a worker's spec is, but for a Machine that was given to
+//     StartChild.
+//
+// Refused are, of a supervisor in the tree, a Strategy that was SimpleOneForOne
+// and is not or is and was not (ErrInvalidStrategy; OTP crashes later, or loses
+// the children); a child in the tree that is to be a supervisor and was a
+// worker, or the reverse (ErrInvalidChildType); and a name that a child of
+// another supervisor has, or will have by the newest specs (ErrDuplicateName).
+//
+// s, and all supervisors above it, will start with what the change made of
+// their specs; Root().Supervisor() has all of it, and is what Restore wants.
+func (t *Tree) ChangeSpec(s *Node, token any, spec Supervisor) {
+	t.request(s, &request{op: reqChangeSpec, token: token, child: spec})
+}
+
 // request is what a supervisor is asked for.
 type request struct {
 	op    reqOp
 	token any
 	name  statemachine.Name
 	pid   PID
-	child Child
+	child Child // StartChild's; of ChangeSpec the supervisor's own
 }
 
 type reqOp uint8
@@ -82,6 +116,7 @@ const (
 	reqWhichChildren
 	reqCountChildren
 	reqGetChildSpec
+	reqChangeSpec
 )
 
 // request sends r to s.

@@ -62,7 +62,7 @@ func (t *Tree) Save() []byte {
 		u := p.n.sup
 		index := make(map[*Node]int, len(u.static))
 		for i := len(u.static) - 1; i >= 0; i-- {
-			c := &u.static[i]
+			c := u.static[i]
 			index[c] = i
 			if !c.linked {
 				todo = append(todo, place{c, at, i})
@@ -97,9 +97,14 @@ func (n *Node) saved(parent, index int) savedNode {
 // Restore returns the tree of root in the state that Save returned. Nodes that
 // are up are up without a Start action: the loop makes their processes; see
 // Node.All. Those that waited for the delay of a Backoff wait for what was left
-// of it: Next returns a new Retry action for each. The spec of a child that was added with StartChild comes from
-// added, as it was given to StartChild; if added is nil, a child of a
-// SimpleOneForOne supervisor gets the template's. Returns a *SpecError as New,
+// of it: Next returns a new Retry action for each.
+// After a ChangeSpec root is what Root().Supervisor() was when the tree was
+// saved; a supervisor that had not been started since its spec changed goes by
+// the new one from now on. The spec of a child that was added with StartChild,
+// or that the spec of its supervisor does not name any more, comes from added:
+// what its Node's Supervisor or Worker was. (Of a child of a SimpleOneForOne
+// supervisor, Name and Machine are enough; if added is nil it gets the
+// template's.) Returns a *SpecError as New,
 // what added returned, or ErrSavedState.
 func Restore(root Supervisor, data []byte, added func(parent, child statemachine.Name) (Child, error)) (*Tree, error) {
 	t, err := New(root)
@@ -165,7 +170,7 @@ func (p *Node) restoreChild(s savedNode, added addedFunc) (*Node, error) {
 	case s.Index >= len(p.sup.static) || s.Index < 0 && s.Gone:
 		return nil, nil
 	case s.Index >= 0:
-		return &p.sup.static[s.Index], nil
+		return p.sup.static[s.Index], nil
 	}
 	c := Child(Worker{Name: s.Name})
 	if added != nil {
@@ -173,6 +178,13 @@ func (p *Node) restoreChild(s savedNode, added addedFunc) (*Node, error) {
 		if c, err = added(p.name, s.Name); err != nil {
 			return nil, fmt.Errorf("the spec of child %q, added to %q: %w", s.Name, p.name, err)
 		}
+	}
+	if !p.sup.pool() {
+		// Also a significant one whose supervisor has become one of Never since.
+		if err := checkChild(c, p.name, AnySignificant); err != nil {
+			return nil, err
+		}
+		return newNode(p, c), nil
 	}
 	c, err := p.sup.newChild(p.name, c)
 	if err != nil {

@@ -16,6 +16,9 @@ func (t *Tree) serve(s *Node, r *request) {
 	case reqWhichChildren:
 		t.reply(r, Answer{Children: u.which()})
 		return
+	case reqChangeSpec:
+		t.reply(r, Answer{Err: t.changeSpec(s, r.child.(Supervisor))})
+		return
 	case reqCountChildren:
 		t.reply(r, Answer{Count: u.count()})
 		return
@@ -79,6 +82,7 @@ func (u *sup) newChild(parent statemachine.Name, c Child) (Child, error) {
 	template.Name = w.Name
 	if w.Machine != nil {
 		template.Machine = w.Machine
+		return special{template}, checkChild(template, parent, u.spec.AutoShutdown)
 	}
 	return template, checkChild(template, parent, u.spec.AutoShutdown)
 }

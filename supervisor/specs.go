@@ -40,6 +40,10 @@ type Worker struct {
 	_ struct{}
 }
 
+// special is the spec of a child of a SimpleOneForOne supervisor that has
+// another Machine than the template.
+type special struct{ Worker }
+
 // Supervisor is the spec of a supervisor, the root or a child. Name is
 // required; the zero value of every other field is OTP's default.
 type Supervisor struct {

@@ -11,12 +11,17 @@ func newNode(s *Node, spec Child) *Node {
 
 // init makes n the node of a child of parent with that spec.
 func (n *Node) init(parent *Node, spec Child) {
-	c := spec.common()
-	n.name, n.spec, n.parent = c.name, spec, parent
-	n.restart, n.significant = c.restart, c.significant
+	n.name, n.parent = spec.common().name, parent
+	n.respec(spec)
 	if s, ok := spec.(Supervisor); ok {
 		n.sup = newSup(s)
 	}
+}
+
+// respec makes spec what n's supervisor knows of n.
+func (n *Node) respec(spec Child) {
+	c := spec.common()
+	n.spec, n.restart, n.significant = spec, c.restart, c.significant
 }
 
 // start asks for a new incarnation of n.
@@ -30,7 +35,7 @@ func (t *Tree) start(n *Node) {
 	}
 	n.startedFor(because)
 	if n.sup != nil {
-		*n.sup = sup{spec: n.sup.spec, static: n.sup.static, because: because}
+		*n.sup = sup{spec: n.spec.(Supervisor), static: n.sup.static, because: because}
 		t.begin(n, opInit)
 	}
 	t.emit(Action{Kind: Start, PID: n.PID(), Because: because})
@@ -75,8 +80,8 @@ func noStart(err error) statemachine.Reason {
 func (t *Tree) adopt(s *Node) {
 	u := s.sup
 	s.build()
-	for i := range u.static {
-		c := &u.static[i]
+	for i, c := range u.static {
+		c.respec(u.spec.Children[i])
 		if t.names[c.name] != nil {
 			t.quit(s, statemachine.Crash(&SpecError{
 				Path: []statemachine.Name{s.name, c.name}, Field: "Name", Err: ErrDuplicateName}))
@@ -98,9 +103,11 @@ func (s *Node) build() {
 	if u.static != nil || u.pool() {
 		return
 	}
-	u.static = make([]Node, len(u.spec.Children))
-	for i := range u.static {
-		u.static[i].init(s, u.spec.Children[i])
+	nodes := make([]Node, len(u.spec.Children))
+	u.static = make([]*Node, len(nodes))
+	for i := range nodes {
+		nodes[i].init(s, u.spec.Children[i])
+		u.static[i] = &nodes[i]
 	}
 }
 
@@ -150,6 +157,7 @@ func (t *Tree) retry(s, c *Node) {
 		t.restart(s, c)
 		return
 	}
+	c.past.due = 0 // of a Backoff that there was
 	c.set(restarting)
 	t.retries++
 	t.emit(Action{Kind: Retry, PID: s.PID(), Child: c})

@@ -2,11 +2,11 @@ package supervisor
 
 import "github.com/lineshaft/lineshaft/statemachine"
 
-// sup is what a node has besides if it is a supervisor. All of it but spec and
+// sup is what a node has besides if it is a supervisor. All of it but
 // static belongs to the present incarnation.
 type sup struct {
 	spec   Supervisor
-	static []Node // the nodes of spec.Children; nil before the first start
+	static []*Node // the nodes of its children by the newest spec; nil before the first start, and in a pool
 
 	first, last *Node // children, in start order
 	significant int   // how many of them are significant and not down
