@@ -1,55 +1,41 @@
 package conformance_test
 
 import (
+	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
 
-// upgrade is a supervision tree whose supervisors' specs change while it runs
-// (supervisor_SUITE: fake_upgrade). Its workers do at once what they are told.
+// upgrade is a program whose root supervisor's spec changes while it runs
+// (supervisor_SUITE: fake_upgrade).
 type upgrade struct {
 	*testing.T
-	tree   *supervisor.Tree
-	answer *supervisor.Answer // the last one
+	loop *eventloop.Loop
 }
 
 // newUpgrade starts the tree of root, named so.
 func newUpgrade(t *testing.T, root sup) *upgrade {
 	t.Helper()
 	root.Name = "root"
-	tree, err := supervisor.New(root)
+	l, err := eventloop.Start(eventloop.Config{Root: root})
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &upgrade{T: t, tree: tree}
-	tree.Start()
-	u.drain()
-	return u
-}
-
-func (u *upgrade) drain() {
-	for a, ok := u.tree.Next(); ok; a, ok = u.tree.Next() {
-		switch a.Kind {
-		case supervisor.Start:
-			u.tree.Started(a.PID, nil)
-		case supervisor.Terminate, supervisor.Kill:
-			u.tree.Exited(a.PID, a.Reason)
-		case supervisor.Reply:
-			u.answer = a.Answer
-		}
-	}
+	t.Cleanup(func() { l.Stop(context.Background()) }) // it may have ended
+	return &upgrade{t, l}
 }
 
 // to changes the root's spec to s.
 func (u *upgrade) to(s sup) error {
 	s.Name = "root"
-	u.tree.ChangeSpec(u.tree.Root(), nil, s)
-	u.drain()
-	return u.answer.Err
+	return u.loop.ChangeSupervisor(u.Context(), "root", s)
 }
 
 // ok is to without an error.
@@ -63,43 +49,72 @@ func (u *upgrade) ok(s sup) {
 // refused checks that s is refused because of want, and changes nothing.
 func (u *upgrade) refused(s sup, want error) {
 	u.Helper()
-	before := string(u.tree.Save())
+	before := u.loop.Tree()
 	if err := u.to(s); !errors.Is(err, want) {
 		u.Errorf("changed: %v, want %v", err, want)
 	}
-	if after := string(u.tree.Save()); after != before {
-		u.Errorf("it was refused, and changed %s to %s", before, after)
+	if after := u.loop.Tree(); !reflect.DeepEqual(after, before) {
+		u.Errorf("it was refused, and changed %+v to %+v", before, after)
+	}
+}
+
+// start starts a child that is down; in a pool, a new one.
+func (u *upgrade) start(names ...statemachine.Name) {
+	u.Helper()
+	for _, name := range names {
+		running, err := u.loop.RestartChild(u.Context(), "root", name)
+		if errors.Is(err, supervisor.ErrSimpleOneForOne) {
+			running, err = u.loop.StartChild(u.Context(), "root", worker{Name: name})
+		}
+		if err != nil || !running {
+			u.Fatal(name, running, err)
+		}
 	}
 }
 
 // exit ends a worker, by itself.
 func (u *upgrade) exit(name statemachine.Name, r statemachine.Reason) {
 	u.Helper()
-	u.tree.Exited(u.tree.Node(name).PID(), r)
-	u.drain()
+	if err := u.loop.StopProcess(u.Context(), name, r); err != nil {
+		u.Fatal(name, err)
+	}
+}
+
+// spec checks the spec of a child.
+func (u *upgrade) spec(want worker) {
+	u.Helper()
+	if got, err := u.loop.ChildSpec(u.Context(), "root", want.Name); err != nil || got != supervisor.Child(want) {
+		u.Errorf("the spec is %+v, %v, want %+v", got, err, want)
+	}
 }
 
 // has checks which children there are, in start order: a! is down.
 func (u *upgrade) has(want string) {
 	u.Helper()
-	var got []string
-	for c := range u.tree.Root().Children() {
-		name := string(c.Name())
-		if c.Status() != statemachine.Up {
+	children, err := u.loop.WhichChildren(u.Context(), "root")
+	if err != nil {
+		u.Fatal(err)
+	}
+	var names []string
+	for _, c := range slices.Backward(children) {
+		name := string(c.Name)
+		if c.Status != statemachine.Up {
 			name += "!"
 		}
-		got = append(got, name)
+		names = append(names, name)
 	}
-	if got := strings.Join(got, " "); got != want {
+	if got := strings.Join(names, " "); got != want {
 		u.Errorf("the children are %q, want %q", got, want)
 	}
 }
 
-// alive checks whether the root runs.
+// alive checks whether the root runs, once it has handled what came before.
 func (u *upgrade) alive(want bool) {
 	u.Helper()
-	if got := u.tree.Root().PID().Alive(); got != want {
-		u.Errorf("the supervisor lives: %v, want %v", got, want)
+	if !want {
+		<-u.loop.Done()
+	} else if _, err := u.loop.CountChildren(u.Context(), "root"); err != nil {
+		u.Error(err)
 	}
 }
 
@@ -118,15 +133,13 @@ func codeChange(t *testing.T) {
 	a, b := c("a", supervisor.Permanent, false), c("b", supervisor.Permanent, false)
 	u.ok(sup{Children: []supervisor.Child{a, b}})
 	u.has("a! b!")
-	for _, name := range []statemachine.Name{"a", "b"} {
-		u.tree.RestartChild(u.tree.Root(), nil, name)
-	}
-	u.drain()
-	pid := u.tree.Node("a").PID()
+	u.start("a", "b")
 	u.ok(sup{Children: []supervisor.Child{c("d", supervisor.Permanent, false), c("a", supervisor.Transient, false)}})
 	u.has("d! a b")
-	if u.tree.Node("a").PID() != pid || !pid.Alive() {
-		t.Error("a has another process")
+	for _, c := range u.loop.Tree().Children {
+		if c.Restarts != 0 {
+			t.Errorf("%s has another process", c.Name)
+		}
 	}
 	u.exit("a", statemachine.Normal)
 	u.has("d! a! b")
@@ -146,17 +159,9 @@ func codeChangeMap(t *testing.T) {
 	u.refused(sup{Children: []supervisor.Child{c("a", 17, false)}}, supervisor.ErrInvalidRestart)
 	u.refused(sup{Children: []supervisor.Child{c("a", 0, false), c("a", 0, false)}}, supervisor.ErrDuplicateName)
 	u.ok(sup{Strategy: supervisor.OneForAll, AutoShutdown: supervisor.AllSignificant, Children: []supervisor.Child{want}})
-	u.tree.GetChildSpec(u.tree.Root(), nil, "a")
-	u.drain()
-	if u.answer.Spec != supervisor.Child(want) {
-		t.Errorf("the spec is %+v, want %+v", u.answer.Spec, want)
-	}
-	pid := u.tree.Node("a").PID()
+	u.spec(want)
 	u.exit("b", statemachine.Killed)
 	u.has("b") // a, which is temporary now, was ended with it
-	if pid.Alive() {
-		t.Error("one for all: a was not ended")
-	}
 }
 
 // The template of a SimpleOneForOne supervisor changes; there must be one.
@@ -168,10 +173,7 @@ func codeChangeSimple(t *testing.T) {
 	u.refused(pool(), supervisor.ErrBadStartSpec)
 	u.refused(pool(c("t", 0, false), c("u", 0, false)), supervisor.ErrBadStartSpec)
 	u.refused(sup{Children: []supervisor.Child{c("t", 0, false)}}, supervisor.ErrInvalidStrategy)
-	for _, name := range []statemachine.Name{"a", "b"} {
-		u.tree.StartChild(u.tree.Root(), nil, worker{Name: name})
-	}
-	u.drain()
+	u.start("a", "b")
 	u.ok(pool(c("u", supervisor.Transient, false)))
 	u.has("a b")
 	u.exit("a", statemachine.Normal)
@@ -186,14 +188,12 @@ func codeChangeSimpleMap(t *testing.T) {
 	}
 	u := newUpgrade(t, pool(c("t", supervisor.Temporary, false)))
 	u.refused(pool(c("t", supervisor.Permanent, true)), supervisor.ErrBadCombination)
-	u.tree.StartChild(u.tree.Root(), nil, worker{Name: "a"})
-	u.drain()
-	u.ok(pool(worker{Name: "t", Machine: idle, Restart: supervisor.Temporary, Significant: true, Shutdown: supervisor.BrutalKill}))
-	u.tree.GetChildSpec(u.tree.Root(), nil, "a")
-	u.drain()
-	if w, _ := u.answer.Spec.(worker); !w.Significant || w.Shutdown != supervisor.BrutalKill || w.Name != "a" {
-		t.Errorf("the spec is %+v", u.answer.Spec)
-	}
+	u.start("a")
+	want := worker{Name: "a", Machine: idle, Restart: supervisor.Temporary, Significant: true, Shutdown: supervisor.BrutalKill}
+	template := want
+	template.Name = "t"
+	u.ok(pool(template))
+	u.spec(want)
 	u.exit("a", statemachine.Normal)
 	u.alive(false)
 }

@@ -68,8 +68,10 @@ func (l *Loop) TerminateChild(ctx context.Context, sup, child statemachine.Name)
 // whether it runs, as StartChild.
 func (l *Loop) RestartChild(ctx context.Context, sup, child statemachine.Name) (running bool, err error) {
 	r := &request{op: opRestart, sup: sup, child: child}
-	err = l.request(ctx, r)
-	return r.answer.PID.Node != nil, err
+	if err := l.request(ctx, r); err != nil {
+		return false, err // the loop may be writing to r
+	}
+	return r.answer.PID.Node != nil, nil
 }
 
 // DeleteChild forgets a child that is down, with all that is below it and what
@@ -82,22 +84,28 @@ func (l *Loop) DeleteChild(ctx context.Context, sup, child statemachine.Name) er
 // which_children). Their PIDs are not set.
 func (l *Loop) WhichChildren(ctx context.Context, sup statemachine.Name) ([]supervisor.ChildInfo, error) {
 	r := &request{op: opWhich, sup: sup}
-	err := l.request(ctx, r)
-	return r.answer.Children, err
+	if err := l.request(ctx, r); err != nil {
+		return nil, err
+	}
+	return r.answer.Children, nil
 }
 
 // CountChildren counts them (OTP: count_children).
 func (l *Loop) CountChildren(ctx context.Context, sup statemachine.Name) (supervisor.Count, error) {
 	r := &request{op: opCount, sup: sup}
-	err := l.request(ctx, r)
-	return r.answer.Count, err
+	if err := l.request(ctx, r); err != nil {
+		return supervisor.Count{}, err
+	}
+	return r.answer.Count, nil
 }
 
 // ChildSpec returns a child's spec (OTP: get_childspec).
 func (l *Loop) ChildSpec(ctx context.Context, sup, child statemachine.Name) (supervisor.Child, error) {
 	r := &request{op: opSpec, sup: sup, child: child}
-	err := l.request(ctx, r)
-	return r.answer.Spec, err
+	if err := l.request(ctx, r); err != nil {
+		return nil, err
+	}
+	return r.answer.Spec, nil
 }
 
 // ChangeSupervisor gives the running supervisor sup another spec (OTP:
@@ -128,27 +136,20 @@ func (l *Loop) Kill(ctx context.Context, name statemachine.Name) error {
 // Suspend makes a supervisor handle nothing that is sent to it until Resume
 // (OTP: sys:suspend); its children go on. Not from inside a machine or OnEvent.
 func (l *Loop) Suspend(sup statemachine.Name) error {
-	return l.suspend(sup, (*supervisor.Tree).Suspend)
+	return l.request(context.Background(), &request{op: opSuspend, sup: sup})
 }
 
 // Resume ends Suspend. Not from inside a machine or OnEvent.
-func (l *Loop) Resume(sup statemachine.Name) error { return l.suspend(sup, (*supervisor.Tree).Resume) }
-
-func (l *Loop) suspend(sup statemachine.Name, f func(*supervisor.Tree, *supervisor.Node)) error {
-	l.enter()
-	defer l.exit()
-	n := l.tree.Node(sup)
-	if n == nil || !n.IsSupervisor() || !n.PID().Alive() {
-		return refused(sup, statemachine.NotApplied, statemachine.ErrNoProcess)
-	}
-	f(l.tree, n)
-	l.settle()
-	return nil
+func (l *Loop) Resume(sup statemachine.Name) error {
+	return l.request(context.Background(), &request{op: opResume, sup: sup})
 }
 
 // request sends r to its supervisor and waits for the answer.
 func (l *Loop) request(ctx context.Context, r *request) error {
 	if l.cfg.Durability != None && r.spec != nil {
+		if err := supervisor.CheckChild(r.spec); err != nil {
+			return r.failed(err)
+		}
 		if err := l.cfg.encodeSpec(r); err != nil {
 			return r.failed(err)
 		}
@@ -195,8 +196,9 @@ func (r *request) failed(err error) error {
 	switch {
 	case errors.As(err, &init):
 		err = fmt.Errorf("%w: %w", statemachine.ErrNotStarted, err)
-	case errors.Is(err, statemachine.ErrStopping), errors.Is(err, statemachine.ErrJournal),
-		errors.Is(err, statemachine.ErrInput), errors.Is(err, statemachine.ErrNoProcess):
+	case errors.Is(err, statemachine.ErrJournal):
+		return refused(r.about(), statemachine.Unknown, err)
+	case errors.Is(err, statemachine.ErrStopping), errors.Is(err, statemachine.ErrInput), errors.Is(err, statemachine.ErrNoProcess):
 	case errors.As(err, &exit): // of opStop
 		return refused(r.sup, statemachine.Applied, err)
 	case errors.As(err, &spec), errors.Is(err, supervisor.ErrInvalidChildType):

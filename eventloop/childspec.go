@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
@@ -67,6 +68,8 @@ func (c *Config) decodeSpec(data []byte) (supervisor.Child, error) {
 	var child supervisor.Child
 	if err == nil {
 		child, err = c.child(s)
+	} else {
+		err = errors.New(strings.TrimPrefix(err.Error(), "codec: "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w: %w", statemachine.ErrInput, errSpec, err)

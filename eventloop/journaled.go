@@ -25,6 +25,7 @@ type disk struct {
 	turn     int                // which is written next
 	last     uint64             // the index of the last batch handed to the Log
 	time     int64              // the time of that batch
+	before   int64              // the time of the batch before it
 	tail     int64              // bytes of the batches since the last checkpoint
 	saving   atomic.Bool        // a checkpoint is being saved
 	deleted  []string           // whose states are to be deleted by the next save
@@ -89,7 +90,11 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
 	switch {
 	case e.kind == kindRetry:
-		return l.writeRetry(w, e, now)
+		r := &request{op: opRetry, sup: e.pid.Node.Name(), child: e.node.Name()}
+		return r.writeFact(w, e, now)
+	case e.kind == kindOver:
+		r := &request{op: opOver, sup: p.name, reason: e.reason, gen: e.dying.pid.Gen}
+		return r.writeFact(w, e, now)
 	case e.kind == kindExit:
 		return l.writeExit(w, e, now)
 	case e.kind == kindRequest:
@@ -117,6 +122,7 @@ func (l *Loop) writeExit(w *journal.Builder, e *entry, now int64) bool {
 		return false
 	}
 	p.reported, p.ready = true, false
+	p.Hide()
 	data := []byte{byte(e.reason.Class)}
 	if e.reason.Detail != nil {
 		data = append(data, e.reason.Detail.Error()...)
@@ -148,7 +154,7 @@ func (l *Loop) append(w *journal.Builder, now int64) {
 	b := w.Seal()
 	l.disk.turn ^= 1
 	l.disk.last++
-	l.disk.time = now
+	l.disk.before, l.disk.time = l.disk.time, now
 	l.disk.tail += int64(len(b.Bytes()))
 	l.syncing.Store(true)
 	l.cfg.Log.Append(b, func(_ uint64, err error) {
@@ -168,7 +174,7 @@ func (l *Loop) committed() bool {
 			return true
 		}
 		for _, e := range l.flight {
-			if e.cast && e.journaled() {
+			if e.cast && e.journaled() && l.ended == nil {
 				l.queue.answer(e, nil)
 			}
 		}
@@ -185,7 +191,7 @@ func (l *Loop) breakDown(err error) {
 	for _, e := range l.flight {
 		switch {
 		case e.kind != kindInput:
-			l.queue.answer(e, nil)
+			l.queue.answer(e, err)
 		case e.journaled():
 			l.queue.answer(e, refused(e.proc.name, statemachine.Unknown, err))
 		default:
@@ -201,7 +207,6 @@ func (l *Loop) breakDown(err error) {
 	if l.ended == nil {
 		killed := statemachine.Killed
 		l.ended = &killed
-		l.refuseWaiting()
 		go l.closeDown(err)
 	}
 }
@@ -213,7 +218,7 @@ func (l *Loop) saveOne(p *process) {
 	}
 	l.cfg.Log.Save(journal.Update{States: l.kept(p)}, func(err error) {
 		if err != nil {
-			l.notSaved(err)
+			l.notSaved(err, nil)
 		}
 	})
 }
@@ -224,9 +229,10 @@ func (l *Loop) saveDeleted() {
 	if l.cfg.Durability != AtShutdown || l.replays {
 		return
 	}
-	l.cfg.Log.Save(journal.Update{Delete: l.disk.deleted}, func(err error) {
+	deleted := l.disk.deleted
+	l.cfg.Log.Save(journal.Update{Delete: deleted}, func(err error) {
 		if err != nil {
-			l.notSaved(err)
+			l.notSaved(err, deleted)
 		}
 	})
 	l.disk.deleted = nil
@@ -234,10 +240,11 @@ func (l *Loop) saveDeleted() {
 
 // notSaved is called by the Log when a save failed. One that was refused
 // leaves the Log as it was; after any other the application cannot go on.
-func (l *Loop) notSaved(err error) {
+func (l *Loop) notSaved(err error, deleted []string) {
 	go func() {
 		l.enter()
 		defer l.exit()
+		l.disk.deleted = append(deleted, l.disk.deleted...)
 		l.tell(SaveFailed{err})
 		if !errors.Is(err, journal.ErrRefused) && l.ended == nil {
 			l.breakDown(err)
@@ -264,6 +271,11 @@ func (l *Loop) checkpoint() {
 	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.changed || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
 		return
 	}
+	for _, e := range l.flight {
+		if e.proc != nil && e.proc.gone.Load() {
+			return // a replay must know that it was dropped, which is in the journal before it
+		}
+	}
 	for _, p := range l.procs.all() {
 		if p.alive && !p.ready {
 			return // its crash is on its way to the journal
@@ -274,14 +286,14 @@ func (l *Loop) checkpoint() {
 	}
 	u := journal.Update{Index: d.last, Time: d.time, App: l.saveShape(l.tree.Save()), States: l.keptAll(), Delete: d.deleted}
 	if l.syncing.Load() {
-		u.Index-- // the batch that is being committed has not been applied
+		u.Index, u.Time = u.Index-1, d.before // the batch that is being committed has not been applied
 	}
 	d.saving.Store(true)
 	d.tail, d.deleted = 0, nil
 	l.cfg.Log.Save(u, func(err error) {
 		d.saving.Store(false)
 		if err != nil {
-			l.notSaved(err)
+			l.notSaved(err, u.Delete)
 		}
 	})
 }

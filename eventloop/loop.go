@@ -45,20 +45,24 @@ type Loop struct {
 	starting bool
 
 	shape    shape
-	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
-	changed  bool                          // a supervisor was given another spec
-	delayed  map[statemachine.Name]*entry  // retries of a replay
-	departed []*process                    // added ones that have ended since settle
-	stops    map[supervisor.PID][]*request // who waits for an end
-	settling bool                          // settle is at work
-	replays  bool                          // the journal is being replayed
-	leaving  bool                          // the tree has been told to end
-	unborn   error                         // why the root's own Init gave no tree
-	lastEnd  string                        // who ended by itself, and why
-	ended    *statemachine.Reason          // why the root has ended
-	revived  []*process                    // up again, with inputs that waited
-	waiting  []*process                    // with inputs that wait
-	late     []statemachine.Name           // killed at the end of their grace while leaving
+	orphans  map[statemachine.Name][]byte   // saved states of processes that the tree has not now
+	changed  bool                           // a supervisor was given another spec
+	retries  map[statemachine.Name][]*entry // of a replay, by child, until the journal says when
+	dropped  map[statemachine.Name]bool     // forgotten in a replay
+	departed []*process                     // added ones that have ended since settle
+	stops    map[supervisor.PID][]*request  // who waits for an end
+	place    place                          // the entry of the journal that is being replayed
+	goexits  map[place]bool                 // those whose steps end their goroutine
+	booting  bool                           // the children that were added are not all asked for yet
+	settling bool                           // settle is at work
+	replays  bool                           // the journal is being replayed
+	leaving  bool                           // the tree has been told to end
+	unborn   error                          // why the root's own Init gave no tree
+	lastEnd  string                         // who ended by itself, and why
+	ended    *statemachine.Reason           // why the root has ended
+	revived  []*process                     // up again, with inputs that waited
+	waiting  []*process                     // with inputs that wait
+	late     []statemachine.Name            // killed at the end of their grace while leaving
 }
 
 // work is the loop: take → commit → step → reply. The caller holds the role.
@@ -69,8 +73,12 @@ func (l *Loop) work(batches int) {
 		if l.syncing.Load() && !l.committed() {
 			return
 		}
-		committed := l.flight
-		l.flight = l.take(l.spare[:0])
+		committed, spare := l.flight, l.spare
+		l.flight, l.spare = nil, nil // whoever goes on after a Goexit has neither
+		if batches > 0 || l.journals() {
+			l.flight = committed // until take returns
+			l.flight = l.take(spare[:0])
+		}
 		l.apply(committed)
 		l.spare = committed
 		if len(committed)+len(l.flight) == 0 {
@@ -99,14 +107,19 @@ func (l *Loop) applyRest() {
 // run does one entry.
 func (l *Loop) run(e *entry) {
 	p := e.proc
+	if e.journaled() {
+		l.at = max(l.at, e.time)
+	}
 	switch e.kind {
 	case kindInput:
+		if e.journaled() && p.gone.Load() {
+			p = l.successor(e)
+		}
 		if !p.takes(e) {
 			l.wait(e)
 			return
 		}
 		if e.journaled() {
-			l.at = e.time
 			l.moment.Set(e.time, e.seed)
 		} else {
 			l.seed++
@@ -115,36 +128,33 @@ func (l *Loop) run(e *entry) {
 		l.current, l.running = e, p
 		l.stepped(p.Step(e.x))
 	case kindExit:
-		if e.journaled() {
-			l.at = e.time
-			if !p.alive { // a replay meets it when it is up again, and so must we
-				l.wait(e)
-				return
-			}
+		if e.journaled() && !p.alive { // a replay meets it when it is up again, and so must we
+			l.wait(e)
+			return
 		}
 		if p.alive && (e.journaled() || e.life == 0 || p.life.Load() == e.life) {
 			l.exits(p, e.reason)
 		}
 		l.queue.answer(e, nil)
 	case kindRequest:
-		if e.journaled() {
-			l.at = e.time
-		}
 		l.ask(e)
 	case kindRetry:
-		if e.journaled() {
-			l.at = e.time
-		}
 		l.tree.SetNow(l.now())
 		l.tree.Retry(e.pid, e.node)
 		l.settle()
+	case kindOver:
+		if p.dying == e.dying {
+			p.dying = nil
+			l.gone(p, e.dying.pid, e.reason)
+			l.settle()
+		}
 	}
 }
 
 // now is the time that supervisors go by: where inputs are journaled that of
 // the last one that was applied, so that a replay decides as we do.
 func (l *Loop) now() int64 {
-	if l.cfg.Durability == Always {
+	if l.cfg.Durability == Always || l.replays {
 		return l.at
 	}
 	return l.clock.now()
@@ -211,7 +221,7 @@ const spins = 100
 // enterFor takes the role for one input of p, if p can be stepped this moment
 // without passing by another input.
 func (l *Loop) enterFor(p *process) bool {
-	if p.journaled || !l.tryEnter() {
+	if p.journaled || l.stopping.Load() || !l.tryEnter() {
 		return false
 	}
 	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.ready {
@@ -237,8 +247,9 @@ func (l *Loop) exit() {
 	if l.queue.size.Load() > 0 && !l.syncing.Load() {
 		l.work(1)
 	}
+	more := l.mayLeave()
 	l.role.Unlock()
-	if l.queue.size.Load() > 0 && !l.syncing.Load() {
+	if (more || l.queue.size.Load() > 0) && !l.syncing.Load() {
 		l.nudge()
 	}
 }
@@ -283,6 +294,9 @@ func (l *Loop) goroutine() {
 // goexit goes on for a goroutine that a machine is ending while it holds the
 // role, by runtime.Goexit: the step, or Init, counts as crashed.
 func (l *Loop) goexit(crash *statemachine.CrashError) {
+	if l.replays {
+		return // recover goes on
+	}
 	go func() {
 		if l.starting {
 			l.initialised(crash)
@@ -291,6 +305,9 @@ func (l *Loop) goexit(crash *statemachine.CrashError) {
 		}
 		l.settling = false
 		l.settle()
+		if l.booting {
+			l.startAdded()
+		}
 		l.applyRest()
 		l.work(1)
 		l.exit()

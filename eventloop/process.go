@@ -40,6 +40,22 @@ type process struct {
 // until the crash is there too, as it will be in a replay.
 func (p *process) takes(e *entry) bool { return p.ready || p.alive && e.journaled() }
 
+// successor gives an input, journaled for a process that has been dropped
+// since, to the process that has its name now: as a replay does, which goes by
+// names. It returns the process of e.
+func (l *Loop) successor(e *entry) *process {
+	p := l.procs.find(e.proc.name)
+	if p == nil || p.machine != e.proc.machine {
+		return e.proc
+	}
+	if e.cast {
+		e.proc.unread.Add(-1)
+		p.unread.Add(1)
+	}
+	e.proc = p
+	return p
+}
+
 // owner returns the process of a worker's node.
 func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
 
@@ -104,7 +120,8 @@ func (p *process) inherit(old *process) {
 // be expected.
 func (l *Loop) wait(e *entry) {
 	p := e.proc
-	if l.refuses(p) {
+	closing := l.ended != nil && !l.replays && e.journaled() // answered when it is known what the journal has
+	if l.refuses(p) && !closing {
 		l.refuse(e, l.refusal())
 		return
 	}
@@ -120,19 +137,21 @@ func (l *Loop) wait(e *entry) {
 
 // refuses reports whether p is down, and no restart under way can change that.
 func (l *Loop) refuses(p *process) bool {
-	return l.ended != nil || l.tree.Quiet() && p.status() == statemachine.Down && !(p.node != nil && p.node.Awaited())
-}
-
-// status is what p is doing, as its supervisor sees it.
-func (p *process) status() statemachine.Status {
-	if p.node == nil {
-		return statemachine.Down
+	switch {
+	case l.ended != nil:
+		return true
+	case l.leaving:
+		return false // closeDown knows what to tell
+	case p.node == nil:
+		return l.tree.Quiet()
 	}
-	return p.node.Status()
+	return p.node.Status() == statemachine.Down && p.node.Settled()
 }
 
 // refuse answers e without stepping it.
-func (l *Loop) refuse(e *entry, err error) {
+func (l *Loop) refuse(e *entry, err error) { l.refuseAs(e, statemachine.NotApplied, err) }
+
+func (l *Loop) refuseAs(e *entry, o statemachine.Outcome, err error) {
 	if e.kind != kindInput {
 		l.queue.answer(e, err)
 		return
@@ -140,7 +159,7 @@ func (l *Loop) refuse(e *entry, err error) {
 	if e.cast {
 		e.proc.unread.Add(-1)
 	}
-	l.queue.answer(e, refused(e.proc.name, statemachine.NotApplied, err))
+	l.queue.answer(e, refused(e.proc.name, o, err))
 }
 
 // next takes the entry that is to be stepped first, of those that waited for p.

@@ -22,12 +22,12 @@ type entry struct {
 	proc     *process
 	x        any // kindInput: the exchange
 
-	life    uint32              // kindExit: the life that ends; 0 for whichever
-	reason  statemachine.Reason // kindExit: why
-	pid     supervisor.PID      // kindRetry: the supervisor
-	node    *supervisor.Node    // kindRetry: its child
-	delayed bool                // kindRetry: it came after a delay
-	req     *request            // kindRequest
+	life   uint32              // kindExit: the life that ends; 0 for whichever
+	reason statemachine.Reason // kindExit: why
+	pid    supervisor.PID      // kindRetry: the supervisor
+	node   *supervisor.Node    // kindRetry: its child
+	req    *request            // kindRequest
+	dying  *dying              // kindOver
 
 	// Of an entry that is in the journal: what it is stepped with.
 	time int64 // never 0
@@ -47,6 +47,7 @@ const (
 	kindExit         // a process ends, for a reason that is not a journaled input
 	kindRetry        // a supervisor tries again to start a child
 	kindRequest      // a supervisor is asked for something
+	kindOver         // a Terminate is over
 )
 
 // list is a doubly linked list of entries in arrival order.

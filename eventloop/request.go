@@ -17,7 +17,8 @@ type request struct {
 	child  statemachine.Name   // of all but opWhich, opCount and opStop
 	spec   supervisor.Child    // of opStart and opChange
 	record json.RawMessage     // the spec, encoded
-	reason statemachine.Reason // of opStop
+	reason statemachine.Reason // of opStop and opOver
+	gen    uint32              // of opExpire and opOver: which incarnation
 	boot   bool                // the child was there before the program started
 	entry  *entry              // who waits
 	answer supervisor.Answer
@@ -33,10 +34,14 @@ const (
 	opDelete
 	opStop
 	opChange
+	opSuspend
+	opResume
+	opExpire // the grace of a supervisor has passed
+	opRetry  // only in the journal: the turn of a retry has come
+	opOver   // only in the journal: a Terminate is over
 	opWhich
 	opCount
 	opSpec
-	opRetry // only in the journal: a retry's delay has passed
 )
 
 // requestRecord is a request in the journal.
@@ -46,6 +51,7 @@ type requestRecord struct {
 	Spec   json.RawMessage    `json:"spec,omitempty"`
 	Class  statemachine.Class `json:"class,omitempty"`
 	Detail string             `json:"detail,omitempty"`
+	Gen    uint32             `json:"gen,omitempty"`
 }
 
 // writeRequest adds the record of a request that changes something.
@@ -54,15 +60,7 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 	if r.op >= opWhich {
 		return true
 	}
-	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class}
-	if r.reason.Detail != nil {
-		rec.Detail = r.reason.Detail.Error()
-	}
-	data, err := json.Marshal(rec)
-	if err == nil {
-		err = w.Add(journal.KindChild, string(r.sup), data)
-	}
-	if err != nil {
+	if err := r.write(w); err != nil {
 		l.queue.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 		return false
 	}
@@ -70,18 +68,24 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 	return true
 }
 
-// writeRetry records when a retry's delay has passed: inputs of its siblings
-// may have come before. One without a delay follows from what is there.
-func (l *Loop) writeRetry(w *journal.Builder, e *entry, now int64) bool {
-	if !e.delayed {
-		return true
+// write adds the record of r to the batch.
+func (r *request) write(w *journal.Builder) error {
+	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class, Gen: r.gen}
+	if r.reason.Detail != nil {
+		text := []byte(r.reason.Detail.Error())
+		rec.Detail = string(text[:min(len(text), exitBytesMax)])
 	}
-	data, err := json.Marshal(requestRecord{Op: opRetry, Child: e.node.Name()})
-	if err == nil {
-		err = w.Add(journal.KindChild, string(e.pid.Node.Name()), data)
-	}
+	data, err := json.Marshal(rec)
 	if err != nil {
-		panic(err) // names are short
+		return err
+	}
+	return w.Add(journal.KindChild, string(r.sup), data)
+}
+
+// writeFact adds the record of something that the loop did of itself.
+func (r *request) writeFact(w *journal.Builder, e *entry, now int64) bool {
+	if err := r.write(w); err != nil {
+		panic(err) // its names are those of processes, its text is short
 	}
 	e.time = now
 	return true
@@ -93,7 +97,7 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 	if err := json.Unmarshal(data, &rec); err != nil {
 		return nil, err
 	}
-	r := &request{op: rec.Op, sup: statemachine.Name(sup), child: rec.Child, record: rec.Spec,
+	r := &request{op: rec.Op, sup: statemachine.Name(sup), child: rec.Child, record: rec.Spec, gen: rec.Gen,
 		reason: statemachine.Reason{Class: rec.Class}}
 	if rec.Detail != "" {
 		r.reason.Detail = errors.New(rec.Detail)
@@ -110,11 +114,18 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 func (l *Loop) ask(e *entry) {
 	r := e.req
 	l.tree.SetNow(l.now())
-	if n := l.tree.Node(r.sup); n == nil || l.ended != nil {
+	switch n := l.tree.Node(r.sup); {
+	case l.ended != nil:
+		l.queue.answer(e, statemachine.ErrStopping)
+	case n == nil:
 		l.queue.answer(e, statemachine.ErrNoProcess)
-	} else if r.op == opStop {
+	case r.op == opStop:
 		l.stopProcess(n, r)
-	} else {
+	case r.op == opSuspend || r.op == opResume:
+		l.suspend(n, r)
+	case r.op == opExpire:
+		l.tree.Expire(supervisor.PID{Node: n, Gen: r.gen})
+	default:
 		l.deliver(n, r)
 	}
 	l.settle()
@@ -174,18 +185,53 @@ func (l *Loop) reply(a *supervisor.Answer) {
 	known := l.shape.added[r.child]
 	switch {
 	case r.boot:
-		known.unstarted = a.Err != nil
+		if known != nil { // its supervisor may have been restarted meanwhile
+			known.unstarted = a.Err != nil
+		}
 	case r.op == opStart && a.Err == nil && l.tree.Node(r.child) != nil:
 		l.shape.add(r)
 	case r.op == opDelete && a.Err == nil:
 		l.forget(r.sup, r.child, r.spec)
+	case r.op == opTerminate && a.Err == nil && known != nil && known.sup == r.sup && l.tree.Node(r.child) == nil:
+		l.forget(r.sup, r.child, known.spec) // a temporary child, or one of a pool
 	case r.op == opDelete && known != nil && known.unstarted && known.sup == r.sup:
 		l.forget(r.sup, r.child, known.spec)
 		a.Err = nil
 	}
+	if r.op == opStart && a.Err != nil && l.tree.Node(r.child) == nil {
+		l.unstarted(r.spec)
+	}
 	if r.entry != nil {
 		l.queue.answer(r.entry, a.Err)
 	}
+}
+
+// unstarted forgets the processes of a child that did not start, unless
+// something is kept for them.
+func (l *Loop) unstarted(spec supervisor.Child) {
+	for _, name := range workersOf(spec) {
+		if p := l.procs.find(name); p != nil && p.dynamic && !p.alive && l.tree.Node(name) == nil {
+			if _, kept := p.Kept(); !kept && p.unusable == nil {
+				p.gone.Store(true)
+				p.node = nil
+				l.procs.remove(p)
+			}
+		}
+	}
+}
+
+// suspend makes the supervisor n handle nothing, or all that has come.
+func (l *Loop) suspend(n *supervisor.Node, r *request) {
+	if !n.IsSupervisor() || !n.PID().Alive() {
+		l.queue.answer(r.entry, statemachine.ErrNoProcess)
+		return
+	}
+	if r.op == opSuspend {
+		l.tree.Suspend(n)
+	} else {
+		l.tree.Resume(n)
+	}
+	l.queue.answer(r.entry, nil)
 }
 
 // stopProcess ends the process of n, and has the caller wait for that.

@@ -146,6 +146,9 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 		if p := l.procs.find(name); p != nil {
 			p.gone.Store(true)
 			p.node = nil // which may come back, with a new process
+			if l.replays {
+				l.dropped[name] = true
+			}
 			l.procs.remove(p)
 		}
 		delete(l.orphans, name)
@@ -250,9 +253,11 @@ func without(s supervisor.Supervisor, missing map[statemachine.Name]statemachine
 // One that does not start stays in the shape, to be tried at the next start.
 func (l *Loop) startAdded() {
 	for _, a := range l.shape.inOrder() {
-		if n := l.tree.Node(a.sup); n != nil && l.ended == nil {
+		if n := l.tree.Node(a.sup); n != nil && l.ended == nil && l.tree.Node(nameOf(a.spec)) == nil {
 			l.deliver(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: a.spec, boot: true})
 			l.settle()
 		}
 	}
+	l.booting = false
+	l.settle()
 }

@@ -23,11 +23,28 @@ func Start(cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
+	ended := map[place]bool{}
+	for {
+		l, err := newLoop(cfg, ended)
+		if err == nil {
+			return l, l.begin()
+		}
+		if err != errGoexit || ended[l.place] {
+			return nil, err
+		}
+		ended[l.place] = true // and again from the start, without that step
+	}
+}
+
+// newLoop returns a Loop that is as the last one was when the program ended.
+// The steps at the given places end their goroutine, and count as crashed.
+func newLoop(cfg Config, ended map[place]bool) (*Loop, error) {
 	l := &Loop{
-		cfg:   cfg,
-		clock: newClock(),
-		wake:  make(chan struct{}, 1),
-		done:  make(chan struct{}),
+		cfg:     cfg,
+		clock:   newClock(),
+		wake:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
+		goexits: ended,
 	}
 	l.moment = statemachine.NewMoment(l.clock.now, l.goexit)
 	l.queue.bound = cfg.QueueLen
@@ -35,16 +52,23 @@ func Start(cfg Config) (*Loop, error) {
 	l.shape = newShape()
 	l.orphans = map[statemachine.Name][]byte{}
 	if err := l.newTree(); err != nil {
-		return nil, err
+		return l, err
 	}
 	l.addProcesses(cfg.Root.Children, false)
 	if cfg.Durability != None {
-		if err := l.recover(); err != nil {
-			return nil, err
-		}
+		return l, l.recover()
 	}
-	return l, l.begin()
+	return l, nil
 }
+
+// place is one of the journal's entries.
+type place struct {
+	index uint64
+	n     int
+}
+
+// errGoexit is why a replay came to no end.
+var errGoexit = errors.New("eventloop: a machine called runtime.Goexit while the journal was replayed")
 
 // newTree makes a tree of which nothing runs. What ran keeps its state.
 func (l *Loop) newTree() error {
@@ -53,10 +77,11 @@ func (l *Loop) newTree() error {
 			p.Keep()
 		}
 		p.End()
-		p.alive, p.ready, p.node = false, false, nil
+		p.alive, p.ready, p.node, p.dying = false, false, nil, nil
 	}
 	l.changed = false
-	l.ended, l.unborn, l.delayed = nil, nil, map[statemachine.Name]*entry{}
+	l.ended, l.unborn = nil, nil
+	l.retries, l.dropped = map[statemachine.Name][]*entry{}, map[statemachine.Name]bool{}
 	l.shape.missing = maps.Clone(l.shape.deleted)
 	var err error
 	l.tree, err = supervisor.New(l.root())
@@ -78,8 +103,15 @@ func (l *Loop) begin() error {
 		l.tell(Unclaimed{name})
 	}
 	go l.goroutine()
+	started := make(chan struct{})
+	go func() { // which a machine may end
+		defer close(started)
+		l.enter()
+		l.startTree(l.disk.time)
+		l.exit()
+	}()
+	<-started
 	l.enter()
-	l.startTree(l.disk.time)
 	up := l.ended == nil && l.tree.Root().Status() == statemachine.Up
 	l.exit()
 	if up {
@@ -94,6 +126,7 @@ func (l *Loop) startTree(at int64) {
 	l.at = at
 	l.tree.SetNow(l.now())
 	l.tree.Start()
+	l.booting = true
 	l.settle()
 	l.startAdded()
 }
@@ -140,7 +173,13 @@ func (l *Loop) wholeUpdate() journal.Update {
 // ended: what was saved, and what the journal says happened since.
 func (l *Loop) recover() error {
 	l.replays = true
-	err := l.cfg.Log.Recover(l.load, l.replay)
+	done := make(chan error, 1)
+	go func() { // which a machine may end
+		err := errGoexit
+		defer func() { done <- err }()
+		err = l.cfg.Log.Recover(l.load, l.replay)
+	}()
+	err := <-done
 	l.replays = false
 	return err
 }
@@ -194,8 +233,8 @@ func (l *Loop) template(sup statemachine.Name) statemachine.Server {
 		if !ok {
 			continue
 		}
-		if w, ok := s.Children[0].(supervisor.Worker); ok && s.Name == sup {
-			return w.Machine
+		if s.Name == sup && s.Strategy == supervisor.SimpleOneForOne {
+			return s.Children[0].(supervisor.Worker).Machine
 		}
 		todo = append(todo, s.Children...)
 	}
@@ -220,11 +259,18 @@ func (l *Loop) resume(saved []byte) error {
 		}
 		p := l.processOf(n)
 		if n.Status() == statemachine.Up {
-			p.Resume()
+			if !p.Durable() {
+				if err := p.Init(); err != nil { // it begins anew at every start
+					return fmt.Errorf("eventloop: init of %s: %w", p.name, err)
+				}
+			} else {
+				p.Resume()
+			}
 			p.alive, p.ready = true, true
 			p.life.Add(1)
 		}
 	}
+	l.settle()
 	return nil
 }
 
@@ -236,6 +282,7 @@ func (l *Loop) replay(index uint64, b journal.Batch) error {
 	n := 0
 	for rec := range b.Entries() {
 		n++
+		l.place = place{index, n}
 		e := &entry{time: b.Time(), seed: seedOf(b.Time(), n), answered: true}
 		if rec.Kind == journal.KindStart {
 			if err := l.newTree(); err != nil {
@@ -251,14 +298,25 @@ func (l *Loop) replay(index uint64, b journal.Batch) error {
 	return nil
 }
 
-// retryRecorded tries to start a child again where the delay had passed.
-func (l *Loop) retryRecorded(child statemachine.Name) {
-	if e := l.delayed[child]; e != nil {
-		delete(l.delayed, child)
-		l.tree.SetNow(l.now())
-		l.tree.Retry(e.pid, e.node)
-		l.settle()
+// recordedRetry returns the retry whose turn has come, nil if there is none.
+func (l *Loop) recordedRetry(r *request, e *entry) *entry {
+	waiting := l.retries[r.child]
+	if len(waiting) == 0 {
+		return nil
 	}
+	l.retries[r.child] = waiting[1:]
+	waiting[0].time = e.time
+	return waiting[0]
+}
+
+// recordedEnd returns the end of a Terminate that is over, nil if none runs.
+func (l *Loop) recordedEnd(r *request, e *entry) *entry {
+	p := l.procs.find(r.sup)
+	if p == nil || p.dying == nil || p.dying.pid.Gen != r.gen {
+		return nil
+	}
+	e.kind, e.proc, e.dying, e.reason = kindOver, p, p.dying, r.reason
+	return e
 }
 
 func (l *Loop) replayEntry(rec journal.Entry, e *entry) error {
@@ -267,15 +325,23 @@ func (l *Loop) replayEntry(rec journal.Entry, e *entry) error {
 		if err != nil {
 			return err
 		}
-		if req.op == opRetry {
-			l.retryRecorded(req.child)
-			return nil
+		switch req.op {
+		case opRetry:
+			e = l.recordedRetry(req, e)
+		case opOver:
+			e = l.recordedEnd(req, e)
+		default:
+			e.kind, e.req, req.entry = kindRequest, req, e
 		}
-		e.kind, e.req, req.entry = kindRequest, req, e
-		l.run(e)
+		if e != nil {
+			l.run(e)
+		}
 		return nil
 	}
 	p := l.procs.find(statemachine.Name(rec.Name))
+	if p == nil && l.dropped[statemachine.Name(rec.Name)] {
+		return nil // it was refused: the process had ended for good
+	}
 	if p == nil || rec.Kind == journal.KindInput && !p.Durable() {
 		return fmt.Errorf("%s is not, or no longer, a durable process of the tree; "+
 			"let the program that wrote the journal end in order before the tree is changed", rec.Name)
@@ -290,6 +356,11 @@ func (l *Loop) replayEntry(rec journal.Entry, e *entry) error {
 			return fmt.Errorf("the input of %s: %w", p.name, err)
 		}
 		e.x = x
+		if l.goexits[l.place] {
+			l.at, l.current, l.running = max(l.at, e.time), e, p
+			l.stepped(&statemachine.CrashError{Name: p.name, In: "step", Value: errGoexit})
+			return nil
+		}
 	}
 	l.run(e)
 	return nil

@@ -70,12 +70,18 @@ func (l *Loop) Err() error {
 
 // leave ends the tree once Stop was called and nothing is left to step.
 func (l *Loop) leave() {
-	if l.stopping.Load() && !l.leaving && l.ended == nil {
+	if l.mayLeave() {
 		l.leaving = true
 		l.tree.SetNow(l.now())
 		l.tree.Shutdown()
 		l.settle()
 	}
+}
+
+// mayLeave reports whether the tree is to be ended now: not while a restart is
+// under way that inputs wait for which are in the journal.
+func (l *Loop) mayLeave() bool {
+	return l.stopping.Load() && !l.leaving && l.ended == nil && (l.tree.Quiet() || !l.unapplied())
 }
 
 // cutShort kills what has not terminated.
@@ -93,14 +99,18 @@ func (l *Loop) cutShort() {
 // rootExited saves what is to be saved when the root has ended, and ends the
 // application.
 func (l *Loop) rootExited(r statemachine.Reason) {
+	if l.ended != nil {
+		return // a commit has failed before
+	}
 	l.ended = &r
 	if l.replays {
 		return
 	}
 	l.queue.close()
-	l.refuseWaiting()
 	err := l.howEnded(r)
-	if l.cfg.Durability == None {
+	if l.cfg.Durability == None || l.unapplied() {
+		// What is in the journal and waits for its process stays there: the next
+		// start steps it.
 		go l.closeDown(err)
 		return
 	}
@@ -132,13 +142,27 @@ func (l *Loop) howEnded(r statemachine.Reason) error {
 func (l *Loop) closeDown(err error) {
 	l.enter()
 	defer l.role.Unlock()
-	if l.syncing.Load() {
-		l.committed()
+	kept := l.unapplied() || errors.Is(err, statemachine.ErrJournal) // then the next start may step what is in the journal
+	left := l.queue.take(l.flight, int(^uint(0)>>1))
+	for _, p := range l.waiting {
+		left = append(left, p.committed...)
+		for e := l.queue.unhold(p); e != nil; e = l.queue.unhold(p) {
+			left = append(left, e)
+		}
+		p.committed = nil
 	}
-	for _, e := range append(l.flight, l.queue.take(nil, int(^uint(0)>>1))...) {
-		l.refuse(e, statemachine.ErrStopping)
+	for _, e := range left {
+		why := statemachine.ErrStopping
+		if errors.Is(err, statemachine.ErrJournal) {
+			why = err
+		}
+		if e.journaled() && kept {
+			l.refuseAs(e, statemachine.Unknown, why)
+		} else {
+			l.refuse(e, why)
+		}
 	}
-	l.flight = nil
+	l.flight, l.waiting = nil, nil
 	l.err = err
 	close(l.done)
 }

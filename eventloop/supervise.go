@@ -35,8 +35,8 @@ func (l *Loop) exits(p *process, r statemachine.Reason) {
 // settle lets the supervisors decide until nothing is left that they need not
 // wait for, and steps the inputs that waited for who is up again.
 func (l *Loop) settle() {
-	if l.settling {
-		return // whoever is at it goes on
+	if l.settling || l.ended != nil && !l.replays {
+		return // whoever is at it goes on; or there is no tree any more
 	}
 	l.settling = true
 	for more := true; more; more = l.stepWaiting() {
@@ -46,7 +46,7 @@ func (l *Loop) settle() {
 	}
 	l.settling = false
 	l.forgetDropped()
-	if len(l.waiting) > 0 && l.tree.Quiet() {
+	if len(l.waiting) > 0 && !l.booting && (l.ended == nil || l.replays) {
 		l.refuseWaiting()
 	}
 }
@@ -54,6 +54,7 @@ func (l *Loop) settle() {
 func (l *Loop) carryOut(a supervisor.Action) {
 	switch a.Kind {
 	case supervisor.Start:
+		l.forgetDropped() // before their names are taken again
 		if a.Because != nil {
 			l.tell(Restarting{a.PID.Node.Name(), a.PID.Node.IsSupervisor(), a.Because.Name()})
 		}
@@ -93,7 +94,7 @@ func (l *Loop) start(pid supervisor.PID) {
 	if s, ok := n.Supervisor(); ok {
 		var err error
 		if s.Init != nil {
-			err = statemachine.Guard(n.Name(), "init", s.Init)
+			err = initSupervisor(n.Name(), s.Init)
 		}
 		l.started(pid, err)
 		return
@@ -105,6 +106,18 @@ func (l *Loop) start(pid supervisor.PID) {
 		return
 	}
 	l.initialised(p.Init())
+}
+
+// initSupervisor runs the Init of a supervisor on a goroutine of its own, which
+// it may end.
+func initSupervisor(name statemachine.Name, init func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error = &statemachine.CrashError{Name: name, In: "init", Value: "the function called runtime.Goexit"}
+		defer func() { done <- err }()
+		err = statemachine.Guard(name, "init", init)
+	}()
+	return <-done
 }
 
 // initialised finishes the Init of l.running.
@@ -148,10 +161,12 @@ type initError struct{ error }
 
 func (e initError) Unwrap() error { return e.error }
 
-// dying is a Terminate that runs beside the loop.
+// dying is a Terminate that runs beside the loop. In a replay nothing runs: the
+// journal says when it had ended.
 type dying struct {
 	pid    supervisor.PID
 	cancel func() // the timer of its grace
+	over   bool   // it has returned, or outlived its grace
 }
 
 // terminate ends the life of p because of r: its Terminate runs, within grace.
@@ -160,12 +175,15 @@ func (l *Loop) terminate(p *process, r statemachine.Reason, grace time.Duration)
 	pid := p.node.PID()
 	end := p.Terminator(r)
 	l.end(p, l.cfg.Durability != None)
-	if end == nil || l.replays {
+	if end == nil {
 		l.gone(p, pid, r)
 		return
 	}
 	d := &dying{pid: pid, cancel: func() {}}
 	p.dying = d
+	if l.replays {
+		return
+	}
 	if grace != supervisor.Infinity {
 		d.cancel = l.clock.after(grace, func() { l.outlived(p, d) })
 	}
@@ -189,42 +207,51 @@ func (l *Loop) end(p *process, keep bool) {
 // terminated is called beside the loop when a Terminate has returned.
 func (l *Loop) terminated(p *process, d *dying, r statemachine.Reason, crash *statemachine.CrashError) {
 	l.enter()
-	defer l.exit()
-	if p.dying != d {
-		return // it outlived its grace
+	if !d.over && p.dying == d {
+		d.cancel()
+		if crash != nil {
+			l.tell(Crashed{p.name, crash})
+			r = statemachine.Crash(crash)
+		}
+		l.over(p, d, r)
 	}
-	d.cancel()
-	p.dying = nil
-	if crash != nil {
-		l.tell(Crashed{p.name, crash})
-		r = statemachine.Crash(crash)
-	}
-	l.gone(p, d.pid, r)
-	l.settle()
+	l.exit() // not deferred: an Init that ends this goroutine takes the role along
 }
 
 // outlived is called beside the loop when the grace of a Terminate has passed.
 func (l *Loop) outlived(p *process, d *dying) {
 	l.enter()
-	defer l.exit()
-	if p.dying != d {
-		return // it made it
+	if !d.over && p.dying == d {
+		if l.leaving {
+			l.late = append(l.late, p.name)
+		}
+		l.over(p, d, statemachine.Killed)
 	}
-	l.abandonEnd(p)
-	l.gone(p, d.pid, statemachine.Killed)
-	l.settle()
+	l.exit()
 }
 
-// abandonEnd gives up waiting for the Terminate of p.
+// over ends the life of p, whose Terminate is over: where inputs are journaled
+// once that is in the journal, so that a replay has the same inputs before it.
+func (l *Loop) over(p *process, d *dying, r statemachine.Reason) {
+	d.over = true
+	e := &entry{kind: kindOver, proc: p, dying: d, reason: r}
+	if l.journals() {
+		l.queue.pushOwn(e, false)
+		return
+	}
+	l.run(e)
+}
+
+// abandonEnd gives up waiting for the Terminate of p, which is killed.
 func (l *Loop) abandonEnd(p *process) {
 	if p.dying == nil {
 		return
 	}
 	p.dying.cancel()
-	p.dying = nil
-	if l.leaving {
+	if l.leaving && !p.dying.over {
 		l.late = append(l.late, p.name)
 	}
+	p.dying = nil
 }
 
 // gone tells the supervisor of p that it has ended.
@@ -248,23 +275,18 @@ func (l *Loop) kill(p *process) {
 
 // expire is called beside the loop when the grace of a supervisor has passed.
 func (l *Loop) expire(pid supervisor.PID) {
-	l.enter()
-	defer l.exit()
-	l.tree.SetNow(l.now())
-	l.tree.Expire(pid)
-	l.settle()
+	l.queue.pushOwn(&entry{kind: kindRequest, req: &request{op: opExpire, sup: pid.Node.Name(), gen: pid.Gen}}, false)
+	l.kick()
 }
 
 // retry has a failed start tried again: behind all that is queued, so that an
 // endless restart holds nobody up, or after a delay.
 func (l *Loop) retry(a supervisor.Action) {
-	e := &entry{kind: kindRetry, pid: a.PID, node: a.Child, delayed: a.Delay > 0}
+	e := &entry{kind: kindRetry, pid: a.PID, node: a.Child}
 	switch {
-	case e.delayed && l.replays:
-		l.delayed[a.Child.Name()] = e // the journal says when
-	case l.replays:
-		l.tree.Retry(a.PID, a.Child)
-	case e.delayed:
+	case l.replays: // the journal says when
+		l.retries[a.Child.Name()] = append(l.retries[a.Child.Name()], e)
+	case a.Delay > 0:
 		l.clock.after(a.Delay, func() {
 			l.queue.pushOwn(e, false)
 			l.kick()

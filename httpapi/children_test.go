@@ -209,7 +209,7 @@ func TestSpecs(t *testing.T) {
 		{`{"worker":{"name":"` + "\xff" + `","machine":"actor"}}`, "malformed-input", "root", "malformed json", 400},
 		{strings.Repeat(`[`, 100_000), "malformed-input", "root", "malformed json", 400},
 		{`null`, "wrong-spec", "root", `it must have either "worker" or "supervisor"`, 422},
-		{`7`, "wrong-spec", "root", "cannot unmarshal number", 422},
+		{`7`, "wrong-spec", "root", "found the number 7", 422},
 		{`{"worker":{"name":7}}`, "wrong-spec", "root", "worker.name", 422},
 		{`{"worker":{"name":"a","machine":"actor"},"supervisor":{"name":"b"}}`, "wrong-spec", "a", "either", 422},
 		{`{"worker":{"name":"a","machine":"actor","pid":1}}`, "wrong-spec", "a", `unknown field "pid"`, 422},

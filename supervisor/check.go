@@ -17,6 +17,23 @@ func Check(root Supervisor) error {
 	return check(&place{spec: root})
 }
 
+// CheckChild is Check for a child to be added, as far as the child itself goes:
+// not its name beside those of a tree, nor Significant beside its supervisor's
+// AutoShutdown. A Worker may be without a Machine, as one of a SimpleOneForOne
+// supervisor is.
+func CheckChild(c Child) error {
+	if w, ok := c.(Worker); ok && w.Machine == nil {
+		w.Machine = template{}
+		c = w
+	}
+	return checkChild(c, "", AnySignificant)
+}
+
+// template stands for the machine that a SimpleOneForOne supervisor has.
+type template struct{ statemachine.Server }
+
+func (template) Validate() error { return nil }
+
 // checkChild is Check for a child, and all below it, of a supervisor with that
 // name and AutoShutdown.
 func checkChild(c Child, parent statemachine.Name, auto AutoShutdown) error {

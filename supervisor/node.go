@@ -142,6 +142,18 @@ func (n *Node) inGroup() bool {
 	return false
 }
 
+// Settled reports that nothing is going on, or about to, that could change
+// whether n is up: no supervisor above it is doing something, or has something
+// to handle, and no restart that waits is about it.
+func (n *Node) Settled() bool {
+	for s := n.parent; s != nil; s = s.parent {
+		if s.sup.op != opIdle || s.sup.inbox.len() > 0 {
+			return false
+		}
+	}
+	return !n.Awaited()
+}
+
 // Children returns n's present children in start order: none if n is a worker,
 // or does not run.
 func (n *Node) Children() iter.Seq[*Node] {

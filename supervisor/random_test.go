@@ -285,7 +285,7 @@ func (l *randomLoop) changed(s supervisor.Supervisor) supervisor.Supervisor {
 			l.added++
 			s.Children = append(s.Children, supervisor.Worker{Name: Name(fmt.Sprint("x", l.added)), Machine: machine{}})
 		}
-		s.AutoShutdown = supervisor.AutoShutdown(rapid.IntRange(1, 2).Draw(l.T, "auto"))
+		s.AutoShutdown = supervisor.AutoShutdown(rapid.IntRange(0, 2).Draw(l.T, "auto"))
 	}
 	s.Intensity = rapid.SampledFrom([]int{supervisor.NoRestarts, 0, 2, 5}).Draw(l.T, "intensity")
 	for i, c := range s.Children {
@@ -295,6 +295,7 @@ func (l *randomLoop) changed(s supervisor.Supervisor) supervisor.Supervisor {
 			c.Significant = s.AutoShutdown != supervisor.Never && c.Restart != supervisor.Permanent
 			s.Children[i] = c
 		case supervisor.Supervisor:
+			c.Significant = s.AutoShutdown != supervisor.Never && c.Restart != supervisor.Permanent
 			s.Children[i] = l.changed(c)
 		}
 	}
