@@ -272,8 +272,8 @@ func (l *Loop) checkpoint() {
 		return
 	}
 	for _, e := range l.flight {
-		if e.proc != nil && e.proc.gone.Load() {
-			return // a replay must know that it was dropped, which is in the journal before it
+		if e.proc != nil && !e.proc.alive {
+			return // a replay must know what became of it, which is in the journal before it
 		}
 	}
 	for _, p := range l.procs.all() {

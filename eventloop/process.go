@@ -32,7 +32,7 @@ type process struct {
 	held list // inputs that wait for it to be up, not journaled; the queue's lock guards it
 
 	journaled bool        // its inputs are journaled; never changes
-	dynamic   bool        // it was added to the running tree; never changes
+	static    bool        // Config.Root has it; never changes
 	gone      atomic.Bool // it was dropped or deleted: the name may be another's
 }
 
@@ -60,21 +60,21 @@ func (l *Loop) successor(e *entry) *process {
 func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
 
 // addProcesses makes the processes of all workers in specs and below.
-func (l *Loop) addProcesses(specs []supervisor.Child, dynamic bool) {
+func (l *Loop) addProcesses(specs []supervisor.Child, static bool) {
 	for _, spec := range specs {
 		switch spec := spec.(type) {
 		case supervisor.Supervisor:
 			if spec.Strategy != supervisor.SimpleOneForOne { // whose child is a template
-				l.addProcesses(spec.Children, dynamic)
+				l.addProcesses(spec.Children, static)
 			}
 		case supervisor.Worker:
-			l.addProcess(spec, dynamic)
+			l.addProcess(spec, static)
 		}
 	}
 }
 
-func (l *Loop) addProcess(w supervisor.Worker, dynamic bool) *process {
-	p := &process{Process: w.Machine.New(w.Name, l.moment), name: w.Name, machine: w.Machine, dynamic: dynamic}
+func (l *Loop) addProcess(w supervisor.Worker, static bool) *process {
+	p := &process{Process: w.Machine.New(w.Name, l.moment), name: w.Name, machine: w.Machine, static: static}
 	p.journaled = l.cfg.Durability == Always && p.Durable()
 	l.procs.add(p)
 	if state, ok := l.orphans[w.Name]; ok && p.Durable() {
@@ -91,7 +91,7 @@ func (l *Loop) processOf(n *supervisor.Node) *process {
 	p := l.procs.find(w.Name)
 	if p == nil || p.machine != w.Machine {
 		old := p
-		p = l.addProcess(w, true)
+		p = l.addProcess(w, old != nil && old.static)
 		if old != nil {
 			p.inherit(old)
 		}

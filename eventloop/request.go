@@ -185,8 +185,11 @@ func (l *Loop) reply(a *supervisor.Answer) {
 	known := l.shape.added[r.child]
 	switch {
 	case r.boot:
-		if known != nil { // its supervisor may have been restarted meanwhile
+		switch {
+		case known != nil:
 			known.unstarted = a.Err != nil
+		case a.Err == nil && l.tree.Node(r.child) != nil: // its supervisor had been restarted meanwhile
+			l.shape.add(r)
 		}
 	case r.op == opStart && a.Err == nil && l.tree.Node(r.child) != nil:
 		l.shape.add(r)
@@ -210,7 +213,7 @@ func (l *Loop) reply(a *supervisor.Answer) {
 // something is kept for them.
 func (l *Loop) unstarted(spec supervisor.Child) {
 	for _, name := range workersOf(spec) {
-		if p := l.procs.find(name); p != nil && p.dynamic && !p.alive && l.tree.Node(name) == nil {
+		if p := l.procs.find(name); p != nil && !p.static && !p.alive && l.tree.Node(name) == nil {
 			if _, kept := p.Kept(); !kept && p.unusable == nil {
 				p.gone.Store(true)
 				p.node = nil

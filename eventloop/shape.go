@@ -254,7 +254,7 @@ func without(s supervisor.Supervisor, missing map[statemachine.Name]statemachine
 func (l *Loop) startAdded() {
 	for _, a := range l.shape.inOrder() {
 		if n := l.tree.Node(a.sup); n != nil && l.ended == nil && l.tree.Node(nameOf(a.spec)) == nil {
-			l.deliver(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: a.spec, boot: true})
+			l.deliver(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: a.spec, record: a.record, boot: true})
 			l.settle()
 		}
 	}

@@ -54,7 +54,7 @@ func newLoop(cfg Config, ended map[place]bool) (*Loop, error) {
 	if err := l.newTree(); err != nil {
 		return l, err
 	}
-	l.addProcesses(cfg.Root.Children, false)
+	l.addProcesses(cfg.Root.Children, true)
 	if cfg.Durability != None {
 		return l, l.recover()
 	}
@@ -215,10 +215,10 @@ func (l *Loop) load(s journal.Snapshot) error {
 func (l *Loop) addAdded(a *addition) {
 	if w, ok := a.spec.(supervisor.Worker); ok && w.Machine == nil {
 		w.Machine = l.template(a.sup) // of a SimpleOneForOne supervisor
-		l.addProcess(w, true)
+		l.addProcess(w, false)
 		return
 	}
-	l.addProcesses([]supervisor.Child{a.spec}, true)
+	l.addProcesses([]supervisor.Child{a.spec}, false)
 }
 
 // template returns the machine of a SimpleOneForOne supervisor's children.

@@ -33,7 +33,7 @@ func (e *LateError) Error() string {
 }
 
 // Stop ends the application in order: what is queued is stepped and what comes
-// later refused (ErrStopping), then the processes terminate in reverse start
+// later refused (ErrStopping; reads are answered until their process ends), then the processes terminate in reverse start
 // order, each within its grace, then their states are saved. When ctx ends
 // first, whatever still runs is killed. Stop returns when all this is done, and
 // Done is closed: nil, or an error that says what was not in order, a

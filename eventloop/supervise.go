@@ -260,7 +260,7 @@ func (l *Loop) gone(p *process, pid supervisor.PID, r statemachine.Reason) {
 	l.tree.SetNow(l.now())
 	l.tree.Exited(pid, r)
 	l.tellStopped(pid, r)
-	if p.dynamic {
+	if l.shape.added[p.name] != nil {
 		l.departed = append(l.departed, p)
 	}
 }
