@@ -60,6 +60,11 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 	if r.op >= opWhich {
 		return true
 	}
+	if l.leaving && r.op != opExpire {
+		// The supervisors would refuse it; a replay, which knows of no Stop, would not.
+		l.queue.answer(e, statemachine.ErrStopping)
+		return false
+	}
 	if err := r.write(w); err != nil {
 		l.queue.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 		return false
