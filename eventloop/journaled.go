@@ -34,7 +34,7 @@ type disk struct {
 }
 
 // journals reports whether inputs are being journaled.
-func (l *Loop) journals() bool { return l.cfg.Durability == Always && !l.replays && l.ended == nil }
+func (l *Loop) journals() bool { return l.cfg.Durability == Always && !l.replays() && l.ended == nil }
 
 // take takes the next batch from the queue, and begins to commit what of it is
 // to be journaled. It appends to dst, which is empty.
@@ -45,6 +45,10 @@ func (l *Loop) take(dst []*entry) []*entry {
 	w := &l.disk.builders[l.disk.turn]
 	now := l.clock.now()
 	w.Reset(now)
+	if l.births() {
+		(&request{op: opBehind, sup: l.cfg.Root.Name}).writeFact(w, &entry{}, now)
+	}
+	facts := w.Len()
 	var rest []*entry // taken, and not written
 	defer func() {
 		if len(rest) > 0 { // a codec has called runtime.Goexit, writing the first
@@ -65,10 +69,18 @@ func (l *Loop) take(dst []*entry) []*entry {
 		l.queue.putBack(rest)
 		rest, l.taken = nil, taken
 	}
-	if w.Len() > 0 {
+	if w.Len() > facts {
 		l.append(w, now)
 	}
 	return dst
+}
+
+// births reports whether what is committed and not applied may replace a process
+// by another of the same name: then what is written now is for the old one.
+func (l *Loop) births() bool {
+	return len(l.flight) > 0 && (l.changed || slices.ContainsFunc(l.flight, func(e *entry) bool {
+		return e.kind == kindRequest && (e.req.op == opStart || e.req.op == opChange)
+	}))
 }
 
 // takeOver goes on for a goroutine that a codec is ending, by runtime.Goexit,
@@ -90,7 +102,7 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
 	switch {
 	case e.kind == kindRetry:
-		r := &request{op: opRetry, sup: e.pid.Node.Name(), child: e.node.Name()}
+		r := &request{op: opRetry, sup: e.pid.Node.Name(), child: e.node.Name(), gen: e.pid.Gen, due: e.due}
 		return r.writeFact(w, e, now)
 	case e.kind == kindOver:
 		r := &request{op: opOver, sup: p.name, reason: e.reason, gen: e.dying.pid.Gen}
@@ -99,6 +111,9 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return l.writeExit(w, e, now)
 	case e.kind == kindRequest:
 		return l.writeRequest(w, e, now)
+	case l.cut:
+		l.refuse(e, statemachine.ErrStopping)
+		return false
 	case !p.journaled || p.IsReadOnly(e.x):
 		return true
 	case !p.ready:
@@ -207,13 +222,16 @@ func (l *Loop) breakDown(err error) {
 	if l.ended == nil {
 		killed := statemachine.Killed
 		l.ended = &killed
+	}
+	if !l.saving { // else the last save has failed too, and says so
+		l.saving = true
 		go l.closeDown(err)
 	}
 }
 
 // saveOne saves what p was kept with, at durability AtShutdown.
 func (l *Loop) saveOne(p *process) {
-	if l.cfg.Durability != AtShutdown || l.replays {
+	if l.cfg.Durability != AtShutdown || l.replays() {
 		return
 	}
 	l.cfg.Log.Save(journal.Update{States: l.kept(p)}, func(err error) {
@@ -226,7 +244,7 @@ func (l *Loop) saveOne(p *process) {
 // saveDeleted deletes the states of who was forgotten, at durability
 // AtShutdown; where inputs are journaled the next checkpoint does.
 func (l *Loop) saveDeleted() {
-	if l.cfg.Durability != AtShutdown || l.replays {
+	if l.cfg.Durability != AtShutdown || l.replays() {
 		return
 	}
 	deleted := l.disk.deleted
@@ -268,7 +286,7 @@ func (l *Loop) kept(ps ...*process) iter.Seq2[string, journal.Encode] {
 // is half done.
 func (l *Loop) checkpoint() {
 	d := &l.disk
-	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.changed || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
+	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.changed || l.leaving || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
 		return
 	}
 	for _, e := range l.flight {

@@ -45,24 +45,23 @@ type Loop struct {
 	starting bool
 
 	shape    shape
-	orphans  map[statemachine.Name][]byte   // saved states of processes that the tree has not now
-	changed  bool                           // a supervisor was given another spec
-	retries  map[statemachine.Name][]*entry // of a replay, by child, until the journal says when
-	dropped  map[statemachine.Name]bool     // forgotten in a replay
-	departed []*process                     // added ones that have ended since settle
-	stops    map[supervisor.PID][]*request  // who waits for an end
-	place    place                          // the entry of the journal that is being replayed
-	goexits  map[place]bool                 // those whose steps end their goroutine
-	booting  bool                           // the children that were added are not all asked for yet
-	settling bool                           // settle is at work
-	replays  bool                           // the journal is being replayed
-	leaving  bool                           // the tree has been told to end
-	unborn   error                          // why the root's own Init gave no tree
-	lastEnd  string                         // who ended by itself, and why
-	ended    *statemachine.Reason           // why the root has ended
-	revived  []*process                     // up again, with inputs that waited
-	waiting  []*process                     // with inputs that wait
-	late     []statemachine.Name            // killed at the end of their grace while leaving
+	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
+	changed  bool                          // a supervisor was given another spec
+	departed []*process                    // added ones that have ended since settle
+	stops    map[supervisor.PID][]*request // who waits for an end
+	past     *past                         // of a replay; nil when live
+	booting  bool                          // the children that were added are not all asked for yet
+	settling bool                          // settle is at work
+	leaving  bool                          // the tree has been told to end
+	told     bool                          // the tree has been, or is about to be, told to end
+	cut      bool                          // Stop's context has ended
+	saving   bool                          // the tree has ended, and the last save is made
+	unborn   error                         // why the root's own Init gave no tree
+	lastEnd  string                        // who ended by itself, and why
+	ended    *statemachine.Reason          // why the root has ended
+	revived  []*process                    // up again, with inputs that waited
+	waiting  []*process                    // with inputs that wait
+	late     []statemachine.Name           // killed at the end of their grace while leaving
 }
 
 // work is the loop: take → commit → step → reply. The caller holds the role.
@@ -112,9 +111,6 @@ func (l *Loop) run(e *entry) {
 	}
 	switch e.kind {
 	case kindInput:
-		if e.journaled() && p.gone.Load() {
-			p = l.successor(e)
-		}
 		if !p.takes(e) {
 			l.wait(e)
 			return
@@ -128,10 +124,6 @@ func (l *Loop) run(e *entry) {
 		l.current, l.running = e, p
 		l.stepped(p.Step(e.x))
 	case kindExit:
-		if e.journaled() && !p.alive { // a replay meets it when it is up again, and so must we
-			l.wait(e)
-			return
-		}
 		if p.alive && (e.journaled() || e.life == 0 || p.life.Load() == e.life) {
 			l.exits(p, e.reason)
 		}
@@ -154,7 +146,7 @@ func (l *Loop) run(e *entry) {
 // now is the time that supervisors go by: where inputs are journaled that of
 // the last one that was applied, so that a replay decides as we do.
 func (l *Loop) now() int64 {
-	if l.cfg.Durability == Always || l.replays {
+	if l.cfg.Durability == Always || l.replays() {
 		return l.at
 	}
 	return l.clock.now()
@@ -294,8 +286,11 @@ func (l *Loop) goroutine() {
 // goexit goes on for a goroutine that a machine is ending while it holds the
 // role, by runtime.Goexit: the step, or Init, counts as crashed.
 func (l *Loop) goexit(crash *statemachine.CrashError) {
-	if l.replays {
-		return // recover goes on
+	if l.replays() {
+		if l.running == nil {
+			return // it was resumed, and recover says so
+		}
+		l.past.going = true
 	}
 	go func() {
 		if l.starting {
@@ -307,6 +302,10 @@ func (l *Loop) goexit(crash *statemachine.CrashError) {
 		l.settle()
 		if l.booting {
 			l.startAdded()
+		}
+		if l.replays() {
+			l.replayRest()
+			return
 		}
 		l.applyRest()
 		l.work(1)

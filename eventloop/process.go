@@ -33,28 +33,13 @@ type process struct {
 
 	journaled bool        // its inputs are journaled; never changes
 	static    bool        // Config.Root has it; never changes
+	born      uint64      // the batch of a replay that added it; 0 for none
 	gone      atomic.Bool // it was dropped or deleted: the name may be another's
 }
 
 // takes reports whether p can step e now. What is in the journal is stepped
 // until the crash is there too, as it will be in a replay.
 func (p *process) takes(e *entry) bool { return p.ready || p.alive && e.journaled() }
-
-// successor gives an input, journaled for a process that has been dropped
-// since, to the process that has its name now: as a replay does, which goes by
-// names. It returns the process of e.
-func (l *Loop) successor(e *entry) *process {
-	p := l.procs.find(e.proc.name)
-	if p == nil || p.machine != e.proc.machine {
-		return e.proc
-	}
-	if e.cast {
-		e.proc.unread.Add(-1)
-		p.unread.Add(1)
-	}
-	e.proc = p
-	return p
-}
 
 // owner returns the process of a worker's node.
 func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
@@ -76,6 +61,9 @@ func (l *Loop) addProcesses(specs []supervisor.Child, static bool) {
 func (l *Loop) addProcess(w supervisor.Worker, static bool) *process {
 	p := &process{Process: w.Machine.New(w.Name, l.moment), name: w.Name, machine: w.Machine, static: static}
 	p.journaled = l.cfg.Durability == Always && p.Durable()
+	if l.replays() && !l.booting {
+		p.born = l.past.index
+	}
 	l.procs.add(p)
 	if state, ok := l.orphans[w.Name]; ok && p.Durable() {
 		if p.unusable = p.Load(state); p.unusable == nil {
@@ -120,8 +108,7 @@ func (p *process) inherit(old *process) {
 // be expected.
 func (l *Loop) wait(e *entry) {
 	p := e.proc
-	closing := l.ended != nil && !l.replays && e.journaled() // answered when it is known what the journal has
-	if l.refuses(p) && !closing {
+	if l.refuses(p) && !(l.ended != nil && e.journaled()) { // the next start of the program steps those
 		l.refuse(e, l.refusal())
 		return
 	}
@@ -173,7 +160,7 @@ func (l *Loop) next(p *process) *entry {
 	if !p.ready {
 		return nil
 	}
-	if p.journaled && !l.replays {
+	if p.journaled && !l.replays() {
 		l.queue.requeue(p) // they must go through the journal first
 		return nil
 	}

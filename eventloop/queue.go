@@ -26,6 +26,7 @@ type entry struct {
 	reason statemachine.Reason // kindExit: why
 	pid    supervisor.PID      // kindRetry: the supervisor
 	node   *supervisor.Node    // kindRetry: its child
+	due    int64               // kindRetry: the time of one with a Delay
 	req    *request            // kindRequest
 	dying  *dying              // kindOver
 
@@ -43,11 +44,12 @@ func (e *entry) journaled() bool { return e.time != 0 }
 type kind uint8
 
 const (
-	kindInput   kind = iota
-	kindExit         // a process ends, for a reason that is not a journaled input
-	kindRetry        // a supervisor tries again to start a child
-	kindRequest      // a supervisor is asked for something
-	kindOver         // a Terminate is over
+	kindNone kind = iota // nothing to do
+	kindInput
+	kindExit    // a process ends, for a reason that is not a journaled input
+	kindRetry   // a supervisor tries again to start a child
+	kindRequest // a supervisor is asked for something
+	kindOver    // a Terminate is over
 )
 
 // list is a doubly linked list of entries in arrival order.

@@ -18,7 +18,8 @@ type request struct {
 	spec   supervisor.Child    // of opStart and opChange
 	record json.RawMessage     // the spec, encoded
 	reason statemachine.Reason // of opStop and opOver
-	gen    uint32              // of opExpire and opOver: which incarnation
+	gen    uint32              // of opExpire, opRetry and opOver: which incarnation
+	due    int64               // of opRetry: the time that a Delay ends
 	boot   bool                // the child was there before the program started
 	entry  *entry              // who waits
 	answer supervisor.Answer
@@ -36,9 +37,12 @@ const (
 	opChange
 	opSuspend
 	opResume
-	opExpire // the grace of a supervisor has passed
-	opRetry  // only in the journal: the turn of a retry has come
-	opOver   // only in the journal: a Terminate is over
+	opExpire   // the grace of a supervisor has passed
+	opRetry    // only in the journal: the turn of a retry has come
+	opOver     // only in the journal: a Terminate is over
+	opShutdown // the application is stopped
+	opCut      // Stop's context has ended
+	opBehind   // only in the journal: the batch was written before the one before it was applied
 	opWhich
 	opCount
 	opSpec
@@ -52,6 +56,7 @@ type requestRecord struct {
 	Class  statemachine.Class `json:"class,omitempty"`
 	Detail string             `json:"detail,omitempty"`
 	Gen    uint32             `json:"gen,omitempty"`
+	Due    int64              `json:"due,omitempty"`
 }
 
 // writeRequest adds the record of a request that changes something.
@@ -59,11 +64,6 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 	r := e.req
 	if r.op >= opWhich {
 		return true
-	}
-	if l.leaving && r.op != opExpire {
-		// The supervisors would refuse it; a replay, which knows of no Stop, would not.
-		l.queue.answer(e, statemachine.ErrStopping)
-		return false
 	}
 	if err := r.write(w); err != nil {
 		l.queue.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
@@ -75,7 +75,7 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 
 // write adds the record of r to the batch.
 func (r *request) write(w *journal.Builder) error {
-	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class, Gen: r.gen}
+	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class, Gen: r.gen, Due: r.due}
 	if r.reason.Detail != nil {
 		text := []byte(r.reason.Detail.Error())
 		rec.Detail = string(text[:min(len(text), exitBytesMax)])
@@ -102,7 +102,7 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 	if err := json.Unmarshal(data, &rec); err != nil {
 		return nil, err
 	}
-	r := &request{op: rec.Op, sup: statemachine.Name(sup), child: rec.Child, record: rec.Spec, gen: rec.Gen,
+	r := &request{op: rec.Op, sup: statemachine.Name(sup), child: rec.Child, record: rec.Spec, gen: rec.Gen, due: rec.Due,
 		reason: statemachine.Reason{Class: rec.Class}}
 	if rec.Detail != "" {
 		r.reason.Detail = errors.New(rec.Detail)
@@ -124,6 +124,12 @@ func (l *Loop) ask(e *entry) {
 		l.queue.answer(e, statemachine.ErrStopping)
 	case n == nil:
 		l.queue.answer(e, statemachine.ErrNoProcess)
+	case r.op == opShutdown:
+		l.leaving = true
+		l.tree.Shutdown()
+	case r.op == opCut:
+		l.leaving = true
+		l.tree.Expire(n.PID())
 	case r.op == opStop:
 		l.stopProcess(n, r)
 	case r.op == opSuspend || r.op == opResume:
@@ -256,8 +262,8 @@ func (l *Loop) stopProcess(n *supervisor.Node, r *request) {
 		}
 		l.awaitStop(pid, r)
 	default:
-		p := owner(n)
-		if !p.alive {
+		p, _ := n.Owner.(*process)
+		if p == nil || !p.alive {
 			l.queue.answer(r.entry, statemachine.ErrNoProcess)
 			return
 		}

@@ -146,8 +146,8 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 		if p := l.procs.find(name); p != nil {
 			p.gone.Store(true)
 			p.node = nil // which may come back, with a new process
-			if l.replays {
-				l.dropped[name] = true
+			if l.replays() {
+				l.past.dropped[name] = true
 			}
 			l.procs.remove(p)
 		}

@@ -68,20 +68,26 @@ func (l *Loop) Err() error {
 	}
 }
 
-// leave ends the tree once Stop was called and nothing is left to step.
+// leave does what is to be done once nothing is left to step: it ends the tree
+// if Stop was called, or the application if the tree has ended.
 func (l *Loop) leave() {
-	if l.mayLeave() {
-		l.leaving = true
-		l.tree.SetNow(l.now())
-		l.tree.Shutdown()
-		l.settle()
+	switch {
+	case !l.mayLeave():
+	case l.ended != nil:
+		l.finish()
+	default:
+		l.told = true
+		l.own(opShutdown, false)
 	}
 }
 
-// mayLeave reports whether the tree is to be ended now: not while a restart is
-// under way that inputs wait for which are in the journal.
+// mayLeave reports whether leave has anything to do. The tree is not ended while
+// a restart is under way that inputs wait for which are in the journal.
 func (l *Loop) mayLeave() bool {
-	return l.stopping.Load() && !l.leaving && l.ended == nil && (l.tree.Quiet() || !l.unapplied())
+	if l.ended != nil {
+		return !l.saving
+	}
+	return l.stopping.Load() && !l.told && (l.tree.Quiet() || !l.unapplied())
 }
 
 // cutShort kills what has not terminated.
@@ -89,25 +95,37 @@ func (l *Loop) cutShort() {
 	l.enter()
 	defer l.exit()
 	if l.ended == nil {
-		l.leaving = true
-		l.tree.SetNow(l.now())
-		l.tree.Expire(l.tree.Root().PID())
-		l.settle()
+		l.told, l.cut = true, true
+		l.own(opCut, true)
 	}
 }
 
-// rootExited saves what is to be saved when the root has ended, and ends the
-// application.
+// own makes a request of the loop's own to the root: through the journal if
+// there is one, so that a replay meets it at the same place.
+func (l *Loop) own(op op, front bool) {
+	e := &entry{kind: kindRequest, req: &request{op: op, sup: l.tree.Root().Name()}}
+	if l.journals() {
+		l.queue.pushOwn(e, front)
+	} else {
+		l.run(e)
+	}
+}
+
+// rootExited takes note that the tree has ended. The application ends when what
+// the journal has already is seen to.
 func (l *Loop) rootExited(r statemachine.Reason) {
-	if l.ended != nil {
-		return // a commit has failed before
+	if l.ended == nil { // else a commit has failed before
+		l.ended = &r
 	}
-	l.ended = &r
-	if l.replays {
-		return
+	if !l.replays() {
+		l.queue.close()
 	}
-	l.queue.close()
-	err := l.howEnded(r)
+}
+
+// finish saves what is to be saved, and ends the application.
+func (l *Loop) finish() {
+	l.saving = true
+	err := l.howEnded(*l.ended)
 	if l.cfg.Durability == None || l.unapplied() {
 		// What is in the journal and waits for its process stays there: the next
 		// start steps it.

@@ -35,7 +35,7 @@ func (l *Loop) exits(p *process, r statemachine.Reason) {
 // settle lets the supervisors decide until nothing is left that they need not
 // wait for, and steps the inputs that waited for who is up again.
 func (l *Loop) settle() {
-	if l.settling || l.ended != nil && !l.replays {
+	if l.settling || l.ended != nil && !l.replays() {
 		return // whoever is at it goes on; or there is no tree any more
 	}
 	l.settling = true
@@ -46,7 +46,7 @@ func (l *Loop) settle() {
 	}
 	l.settling = false
 	l.forgetDropped()
-	if len(l.waiting) > 0 && !l.booting && (l.ended == nil || l.replays) {
+	if len(l.waiting) > 0 && !l.booting && l.ended == nil {
 		l.refuseWaiting()
 	}
 }
@@ -66,7 +66,7 @@ func (l *Loop) carryOut(a supervisor.Action) {
 	case supervisor.Kill:
 		l.kill(owner(a.PID.Node))
 	case supervisor.Guard:
-		if a.Grace != supervisor.Infinity && !l.replays {
+		if a.Grace != supervisor.Infinity && !l.replays() {
 			l.clock.after(a.Grace, func() { l.expire(a.PID) })
 		}
 	case supervisor.Retry:
@@ -181,7 +181,7 @@ func (l *Loop) terminate(p *process, r statemachine.Reason, grace time.Duration)
 	}
 	d := &dying{pid: pid, cancel: func() {}}
 	p.dying = d
-	if l.replays {
+	if l.replays() {
 		return
 	}
 	if grace != supervisor.Infinity {
@@ -283,9 +283,12 @@ func (l *Loop) expire(pid supervisor.PID) {
 // endless restart holds nobody up, or after a delay.
 func (l *Loop) retry(a supervisor.Action) {
 	e := &entry{kind: kindRetry, pid: a.PID, node: a.Child}
+	if a.Delay > 0 {
+		e.due, _ = a.Child.RetryTime()
+	}
 	switch {
-	case l.replays: // the journal says when
-		l.retries[a.Child.Name()] = append(l.retries[a.Child.Name()], e)
+	case l.replays(): // the journal says when
+		l.past.retries = append(l.past.retries, e)
 	case a.Delay > 0:
 		l.clock.after(a.Delay, func() {
 			l.queue.pushOwn(e, false)
@@ -298,7 +301,7 @@ func (l *Loop) retry(a supervisor.Action) {
 
 // tell reports an event, unless it is a repetition.
 func (l *Loop) tell(e Event) {
-	if !l.replays {
+	if !l.replays() {
 		l.cfg.OnEvent(e)
 	}
 }
