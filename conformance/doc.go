@@ -18,12 +18,9 @@
 //   - where Erlang is installed, new random scenarios in every run.
 //
 // A difference is made as small as possible before it is shown; its seed makes
-// it again:
+// it again; see package otp for the flags:
 //
 //	go test ./conformance -run Random -seed=1 -scenarios=1
-//
-// Where the environment variable LINESHAFT_CI is set, a test that needs Erlang
-// and does not find it fails.
 //
 // # Differences from OTP
 //

@@ -1,81 +1,22 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 
+	"github.com/lineshaft/lineshaft/conformance/otp"
 	"github.com/lineshaft/lineshaft/conformance/scenario"
 )
 
 //go:embed testdata/otp_oracle.escript
 var oracle []byte
 
-// ErrNoErlang: neither OTP nor OTPVersion can do anything.
-var ErrNoErlang = errors.New("no Erlang is installed: escript is not in the PATH")
-
 // OTP plays scenarios on the Erlang that is installed, and returns their
-// traces. Returns ErrNoErlang if there is none; other errors are those of a
-// scenario that is not valid, or of which OTP makes something endless.
+// traces: see otp.Play.
 func OTP(ctx context.Context, scenarios []scenario.Scenario) ([]string, error) {
-	var text strings.Builder
-	for _, s := range scenarios {
-		text.WriteString(s.String())
+	texts := make([]string, len(scenarios))
+	for i, s := range scenarios {
+		texts[i] = s.String()
 	}
-	out, err := runErlang(ctx, oracle, text.String())
-	if err != nil {
-		return nil, err
-	}
-	traces := scenario.SplitTraces(out)
-	if len(traces) != len(scenarios) {
-		return nil, fmt.Errorf("%d scenarios, but OTP has given %d traces", len(scenarios), len(traces))
-	}
-	return traces, nil
-}
-
-// OTPVersion returns the version of the Erlang that is installed, such as
-// "OTP 25, stdlib 4.2". Returns ErrNoErlang if there is none.
-func OTPVersion(ctx context.Context) (string, error) {
-	const script = `main(_) ->
-	application:load(stdlib),
-	{ok, V} = application:get_key(stdlib, vsn),
-	io:format("OTP ~s, stdlib ~s", [erlang:system_info(otp_release), V]).
-`
-	return runErlang(ctx, []byte("#!/usr/bin/env escript\n"+script), "")
-}
-
-// runErlang runs a script with a file that has input; its output.
-func runErlang(ctx context.Context, script []byte, input string) (string, error) {
-	escript, err := exec.LookPath("escript")
-	if err != nil {
-		return "", ErrNoErlang
-	}
-	dir, err := os.MkdirTemp("", "conformance")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	program, file := filepath.Join(dir, "script"), filepath.Join(dir, "input")
-	if err := errors.Join(os.WriteFile(program, script, 0o644), os.WriteFile(file, []byte(input), 0o644)); err != nil {
-		return "", err
-	}
-	cmd := exec.CommandContext(ctx, escript, program, file)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err == nil {
-		return string(out), nil
-	}
-	for _, trace := range scenario.SplitTraces(string(out)) {
-		if strings.Contains(trace, "\nORACLE_") {
-			return "", fmt.Errorf("the scenario is not valid:\n%s", trace)
-		}
-	}
-	return "", fmt.Errorf("escript: %w\n%s", err, &stderr)
+	return otp.Play(ctx, oracle, texts)
 }

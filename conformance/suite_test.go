@@ -79,8 +79,8 @@ var cannotApply = map[string]string{
 // where no scenario can say it, runs a function.
 func TestSupervisorSuite(t *testing.T) {
 	cases := map[string]func(*testing.T){}
-	for _, file := range scenarioFiles(t, "suite") {
-		all, traces := recorded(t, file)
+	for _, file := range supervisors.Files(t, "suite") {
+		all, traces := supervisors.Load(t, file)
 		for i, s := range all {
 			name, _, _ := strings.Cut(s.Name, ".")
 			before := cases[name]
@@ -88,7 +88,7 @@ func TestSupervisorSuite(t *testing.T) {
 				if before != nil {
 					before(t)
 				}
-				if got := play(t, &s); got != traces[i] {
+				if got := play(t, s); got != traces[i] {
 					t.Errorf("differs from OTP:\n%s", scenario.Diff(traces[i], got))
 				}
 			}

@@ -235,7 +235,7 @@ root_exit shutdown
 alive
 end
 `
-	if got := play(t, &all[0]); got != want {
+	if got := play(t, all[0]); got != want {
 		t.Error(scenario.Diff(want, got))
 	}
 }

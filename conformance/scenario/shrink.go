@@ -6,21 +6,30 @@ import (
 	"strings"
 )
 
-// atOnce is how many scenarios Shrink asks about at a time.
+// atOnce is how many scenarios Smallest asks about at a time.
 const atOnce = 64
 
 // Shrink returns the smallest scenario that it finds by leaving things out of
-// s and for which differ is still true, as it is for s. differ is asked about
-// many at once, the smallest first, since it may be cheaper so.
+// s and for which differ is still true, as it is for s. What is left of a
+// scenario that passes Check passes it too.
 func Shrink(s Scenario, differ func([]Scenario) []bool) Scenario {
 	valid := s.Check() == nil
+	smaller := func(s Scenario) []Scenario {
+		return slices.DeleteFunc(s.smaller(), func(c Scenario) bool { return valid && c.Check() != nil })
+	}
+	return Smallest(s, smaller, Scenario.size, differ)
+}
+
+// Smallest returns the smallest scenario, of any kind, that can be reached from
+// s and for which differ is still true, as it is for s: smaller returns what is
+// one step away. differ is asked about many at once, the smallest first, since
+// it may be cheaper so.
+func Smallest[S any](s S, smaller func(S) []S, size func(S) int, differ func([]S) []bool) S {
 	for {
-		smaller := slices.DeleteFunc(s.smaller(), func(c Scenario) bool {
-			return c.size() >= s.size() || valid && c.Check() != nil
-		})
-		slices.SortStableFunc(smaller, func(a, b Scenario) int { return a.size() - b.size() })
+		all := slices.DeleteFunc(smaller(s), func(c S) bool { return size(c) >= size(s) })
+		slices.SortStableFunc(all, func(a, b S) int { return size(a) - size(b) })
 		found := false
-		for some := range slices.Chunk(smaller, atOnce) {
+		for some := range slices.Chunk(all, atOnce) {
 			if i := slices.Index(differ(some), true); i >= 0 {
 				s, found = some[i], true
 				break
