@@ -295,8 +295,8 @@ func (l *Loop) checkpoint() {
 		}
 	}
 	for _, p := range l.procs.all() {
-		if p.alive && !p.ready {
-			return // its crash is on its way to the journal
+		if p.dying != nil || p.alive && !p.ready {
+			return // its end is on its way to the journal
 		}
 		if p.alive && p.Durable() {
 			p.Keep()

@@ -95,11 +95,13 @@ func (c *client) once(ctx context.Context, l *eventloop.Loop, log *faultyLog) er
 		ctx = life
 	}
 	switch {
-	case c.sup != "" && n < 3:
-		c.delete(ctx, l, log)
-		return nil
 	case c.sup != "" && n < 12:
-		c.add(ctx, l, log)
+		if n < 3 {
+			c.delete(ctx, l, log)
+		} else {
+			c.add(ctx, l, log)
+		}
+		l.CountChildren(life, c.sup) // a request that was given up is handled before this
 		return nil
 	case n < 15:
 		c.end(ctx, l)
@@ -330,6 +332,10 @@ func (c *client) verify(l *eventloop.Loop) error {
 	if err == nil {
 		var out output
 		out, err = target.Call(context.Background(), input{Do: doGet})
+		if err != nil && c.name == "w" { // an input that was kept for it has ended it: it is transient
+			l.RestartChild(context.Background(), "rest", c.name)
+			out, err = target.Call(context.Background(), input{Do: doGet})
+		}
 		if err == nil {
 			if there == absent {
 				return fmt.Errorf("%s was deleted, or never added, and is there", c.name)
