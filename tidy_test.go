@@ -122,6 +122,9 @@ func TestImports(t *testing.T) {
 			if isOurs && !slices.Contains(allowed, ours) {
 				t.Errorf("%s imports %s: not in the map of imports", f.path, ours)
 			}
+			if path == "context" && f.path == "statemachine/task.go" {
+				continue // what a task's function is given, elsewhere
+			}
 			if slices.Contains(pure, f.pkg) && slices.Contains(impureImports, path) {
 				t.Errorf("%s imports %s: the package is pure", f.path, path)
 			}

@@ -4,86 +4,154 @@ import "time"
 
 // Effects is a step's only connection to the world. Everything that it answers
 // belongs to the entry that is being stepped, so that a replay of the journal
-// gets the same answers. It is valid until the step returns, and only on the
-// step's own goroutine.
-type Effects[O any] struct {
+// gets the same answers. What it is asked to do it only records: it is done, in
+// that order, once the step has returned, and not at all if the step crashes. A
+// read-only input must ask for nothing: that is a crash.
+//
+// It is valid until the step returns, and only on the step's own goroutine.
+type Effects[O any] struct{ Fx }
+
+// NoReply keeps the caller waiting: the output that this step returns is
+// ignored, and the caller is answered by a later Reply to what NoReply returns,
+// or by another process (To.Answer). Whoever is not answered when the life of
+// this process ends gets an *ExitError. Zero: nobody waits for an output, since
+// the input is a cast's, or a message. OTP: noreply, and From.
+func (fx *Effects[O]) NoReply() From {
+	fx.moment.noReply = true
+	return fx.moment.from
+}
+
+// Reply answers a caller of this process, who waits since an earlier step, or
+// this one, called NoReply. The first reply wins; one to nobody, which zero is
+// too, is dropped. OTP: gen_server:reply/2.
+func (fx *Effects[O]) Reply(to From, out O) {
+	fx.Record(Effect{Kind: EffectReply, Name: fx.name, From: to, Value: out})
+}
+
+// From is a caller that waits for its reply. It can be kept in any state and
+// sent to other processes; it means nothing any more when the caller has its
+// reply or has gone, or when the life of the process that was called has ended.
+// Zero is nobody.
+type From uint64
+
+// Recorder is what effects are recorded in: an *Effects[O] or an *Fx.
+type Recorder interface {
+	// Record records an effect. It panics if the effect is none that can be
+	// carried out, which crashes the step: see Fx.Record.
+	Record(Effect)
+}
+
+// Fx is all of [Effects] that has nothing to do with the type of the outputs.
+// An Init gets it, in its [Start]; what is said of steps is true of Inits: one
+// that fails has asked for nothing.
+//
+// Names of timers and tags may be any strings, the empty one too. What is asked
+// of a process that is not there, or has a name that none can have, is said at
+// each method.
+type Fx struct {
 	moment *Moment
 	name   Name
+	tasks  *[]AnyTask // those of the machine
 }
 
 // Self returns the name of the process.
-func (fx *Effects[O]) Self() Name { return fx.name }
+func (fx *Fx) Self() Name { return fx.name }
 
 // Now returns the time of the entry, in UTC: the same however often it is asked
 // within one step, never before that of an earlier entry. For a journaled input it is
 // the time at which its batch was appended.
-func (fx *Effects[O]) Now() time.Time { return time.Unix(0, fx.moment.now()).UTC() }
+func (fx *Fx) Now() time.Time { return time.Unix(0, fx.moment.now()).UTC() }
 
 // Rand returns the next of a sequence of evenly distributed numbers that is
 // decided by the entry. It is not fit for secrets.
-func (fx *Effects[O]) Rand() uint64 { return fx.moment.rand() }
+func (fx *Fx) Rand() uint64 { return fx.moment.rand() }
 
 // Stop ends the process once the step has returned, because of r: normal, a
 // shutdown, or an error of its own, made with Crash. Its output is still the
 // reply. Terminate is told r and the state that the step returned; then the
-// supervisor does what the restart type says. OTP: {stop, Reason, Reply, State}.
-func (fx *Effects[O]) Stop(r Reason) { fx.moment.exit = &Exit{Reason: r} }
+// supervisor does what the restart type says. An Init that calls it crashes: it
+// can return an error. OTP: {stop, Reason, Reply, State}.
+func (fx *Fx) Stop(r Reason) { fx.moment.exit = &Stop{Reason: r} }
 
 // StopNoReply is Stop without a reply: the caller gets an *ExitError. OTP:
 // {stop, Reason, State}.
-func (fx *Effects[O]) StopNoReply(r Reason) { fx.moment.exit = &Exit{Reason: r, NoReply: true} }
+func (fx *Fx) StopNoReply(r Reason) { fx.moment.exit = &Stop{Reason: r, NoReply: true} }
 
-// Exit is the wish of a step that its process ends.
-type Exit struct {
-	Reason  Reason
-	NoReply bool
+// Continue gives the process the message Continue{tag} before anything else
+// that it is sent. Asked for more than once, it comes as often, in that order.
+// The step of a Continue may ask for another. OTP: {continue, Tag}.
+func (fx *Fx) Continue(tag string) { fx.Record(Effect{Kind: EffectContinue, Tag: tag}) }
+
+// SetTimer gives the process the message Timeout{name} once after has passed,
+// counted from Now. It takes the place of the timer of that name, if there is
+// one. A negative after counts as zero, which is not at once: what is in the
+// queue already may come first. OTP: erlang:start_timer/3.
+func (fx *Fx) SetTimer(name string, after time.Duration) {
+	fx.Record(Effect{Kind: EffectSetTimer, Tag: name, After: after})
 }
 
-// Moment is the time and the randomness of the entry being stepped. A loop has
-// one and sets it before each step; it is not safe for concurrent use.
-type Moment struct {
-	clock  func() int64
-	goexit func(*CrashError)
-	time   int64
-	seed   uint64
-	exit   *Exit
+// SetPeriodic is SetTimer again and again, every time that so much has passed.
+// It panics unless every is positive. OTP: timer:send_interval/2.
+func (fx *Fx) SetPeriodic(name string, every time.Duration) {
+	fx.Record(Effect{Kind: EffectSetPeriodic, Tag: name, After: every})
 }
 
-// NewMoment returns a Moment that reads the time, in nanoseconds of Unix time,
-// from clock (which any goroutine may call), at most once for each entry and
-// only for a step that asks. A Step or Init that calls runtime.Goexit takes the
-// goroutine that runs it away from the loop: goexit is then called, on that
-// goroutine, with the crash, in place of a return from Process.Step or Init.
-func NewMoment(clock func() int64, goexit func(*CrashError)) *Moment {
-	return &Moment{clock: clock, goexit: goexit}
-}
+// CancelTimer removes the timer of that name, if there is one. Its Timeout does
+// not come any more, even if it was due. OTP: erlang:cancel_timer/1.
+func (fx *Fx) CancelTimer(name string) { fx.Record(Effect{Kind: EffectCancelTimer, Tag: name}) }
 
-// Set begins an entry. A time of zero is read from the clock when it is asked for.
-func (m *Moment) Set(time int64, seed uint64) { m.time, m.seed, m.exit = time, seed, nil }
+// Monitor gives the process the message MonitorDown once the process called
+// name ends, or at once, with the reason [NoProcess], if there is none. Of one
+// process there is one monitor: a second Monitor before that is no other. OTP:
+// erlang:monitor/2.
+func (fx *Fx) Monitor(name Name) { fx.Record(Effect{Kind: EffectMonitor, Name: name}) }
 
-// Exit returns what the step asked for, nil for nothing. Only valid after a step that did not crash.
-func (m *Moment) Exit() *Exit { return m.exit }
+// Demonitor takes back Monitor: its MonitorDown does not come any more. OTP:
+// erlang:demonitor/2 with flush.
+func (fx *Fx) Demonitor(name Name) { fx.Record(Effect{Kind: EffectDemonitor, Name: name}) }
 
-// mustGoOn makes a crash of a read-only step that asked for an end: it is not
-// journaled, so that a replay would not meet it.
-func (m *Moment) mustGoOn() {
-	if m.exit != nil {
-		panic("a read-only input asked its process to stop")
+// Link ties the process and that called name: if one ends for another reason
+// than normal, so does the other, or is told so by the message Exit if it traps
+// exits. If there is no such process, it is as if that had ended with the
+// reason [NoProcess]. OTP: link/1.
+func (fx *Fx) Link(name Name) { fx.Record(Effect{Kind: EffectLink, Name: name}) }
+
+// Unlink takes back Link, whoever of the two asked for it. OTP: unlink/1.
+func (fx *Fx) Unlink(name Name) { fx.Record(Effect{Kind: EffectUnlink, Name: name}) }
+
+// TrapExits says whether the end of a linked process is the message Exit, or
+// the end of this one too, as it is at first. OTP: process_flag(trap_exit, on).
+func (fx *Fx) TrapExits(on bool) { fx.Record(Effect{Kind: EffectTrapExits, On: on}) }
+
+// Record records e; all other methods that ask for something call it. A Reply
+// to nobody is not recorded, a negative After counts as zero, a Call without one
+// has DefaultCallTimeout. Record panics if e is a SetPeriodic without a positive
+// After, the start of a task that Machine.Tasks lacks or with an argument that
+// is not the task's, or of no known Kind.
+func (fx *Fx) Record(e Effect) {
+	e.After = max(e.After, 0)
+	switch {
+	case e.Kind == 0 || e.Kind > effectLast:
+		panic("an effect of no known kind: " + e.String())
+	case e.Kind == EffectReply && e.From == 0:
+		return
+	case e.Kind == EffectSetPeriodic && e.After == 0:
+		panic("the period of a timer is not positive: " + e.String())
+	case e.Kind == EffectCall && e.After == 0:
+		e.After = DefaultCallTimeout
+	case e.Kind == EffectStartTask:
+		fx.mustHave(e)
 	}
+	fx.moment.effects = append(fx.moment.effects, e)
 }
 
-func (m *Moment) now() int64 {
-	if m.time == 0 {
-		m.time = m.clock()
+// mustHave sees to it that the task that e starts can be found again after a
+// restart of the program.
+func (fx *Fx) mustHave(e Effect) {
+	switch t := findTask(*fx.tasks, string(e.Name)); {
+	case t == nil:
+		panic("Machine.Tasks lacks what is started: " + e.String())
+	case !t.takes(e.Value):
+		panic("the argument is not of the task's type: " + e.String())
 	}
-	return m.time
-}
-
-// rand is splitmix64, whose state is the seed.
-func (m *Moment) rand() uint64 {
-	m.seed += 0x9e3779b97f4a7c15
-	z := m.seed
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }

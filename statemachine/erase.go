@@ -2,7 +2,7 @@ package statemachine
 
 import (
 	"errors"
-	"reflect"
+	"fmt"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -25,11 +25,16 @@ type Server interface {
 // loop alone, except where they say "any goroutine".
 type Process interface {
 	// Init begins a life: the state is Init's result, given what was saved. It
-	// returns Init's error, or a *CrashError.
+	// returns Init's error, or a *CrashError. What Init asked for is in the
+	// Moment, as after a Step.
 	Init() error
 	// Step applies the input of the exchange x and leaves the output in it.
-	// After a crash the state is what it was.
+	// After a crash the state is what it was, and nothing is asked for.
 	Step(x any) *CrashError
+	// FromMessage returns a new exchange for the input that the machine makes
+	// of m; false if it takes no messages. A crash, In "message", is to be taken
+	// as that of the step.
+	FromMessage(m Message) (x any, ok bool, crash *CrashError)
 	// Terminator returns the machine's Terminate, bound to the state as it is
 	// now and to the reason: to be run once, on any goroutine. Nil if the
 	// machine has none.
@@ -45,7 +50,9 @@ type Process interface {
 	// machine's states can be saved.
 	Keep()
 	// Load makes the state that data encodes (msgpack) the one that the next
-	// Init is given as saved.
+	// Init is given as saved. A state of an older version goes through the
+	// machine's Migrate, which may be a *CrashError, In "migrate"; one that cannot
+	// be read in this version is an ErrVersion.
 	Load(data []byte) error
 	// Resume begins a life with the kept state itself, without Init.
 	Resume()
@@ -62,6 +69,21 @@ type Process interface {
 	AppendInput(dst []byte, x any) ([]byte, error)
 	// AppendOutput appends the output of x. Any goroutine.
 	AppendOutput(dst []byte, f codec.Format, x any) ([]byte, error)
+	// Accept returns a new exchange for an input that another machine has sent;
+	// false if it is not of the type of the inputs. Any goroutine.
+	Accept(in any) (x any, ok bool)
+	// Output returns the output of x. Any goroutine.
+	Output(x any) any
+	// SetOutput makes out the output of x; false, and x is as it was, if it is
+	// not of the type of the outputs. Any goroutine.
+	SetOutput(x, out any) bool
+	// AppendOutputValue appends an output, such as that of an EffectReply. A value of
+	// another type is an error. Any goroutine.
+	AppendOutputValue(dst []byte, f codec.Format, out any) ([]byte, error)
+	// DecodeOutput returns the output that data encodes in msgpack. Any goroutine.
+	DecodeOutput(data []byte) (out any, err error)
+	// Task returns the machine's task of that name, nil if there is none. Any goroutine.
+	Task(name string) AnyTask
 	// IsReadOnly reports whether the machine says so of the input of x; a panic
 	// counts as no. Any goroutine.
 	IsReadOnly(x any) bool
@@ -107,13 +129,15 @@ func (m *Machine[S, I, O]) Validate() error {
 		return errors.New("the machine has no Input codec")
 	case m.Output == nil:
 		return errors.New("the machine has no Output codec")
+	case m.Version < 0 || m.Version > versionMax:
+		return fmt.Errorf("the machine's Version is %d, not 0 to %d", m.Version, versionMax)
 	}
-	return nil
+	return validateTasks(m.Tasks)
 }
 
 // New returns a process of the machine.
 func (m *Machine[S, I, O]) New(name Name, moment *Moment) Process {
-	return &process[S, I, O]{m: m, fx: Effects[O]{moment: moment, name: name}}
+	return &process[S, I, O]{m: m, fx: Effects[O]{Fx{moment: moment, name: name, tasks: &m.Tasks}}}
 }
 
 type process[S, I, O any] struct {
@@ -126,22 +150,33 @@ type process[S, I, O any] struct {
 
 func (p *process[S, I, O]) Init() (err error) {
 	state := *new(S)
-	crash := guard(p.fx.name, "init", p.fx.moment.goexit, func() {
+	p.fx.moment.drop()
+	crash := guard(p.fx.name, "init", p.goexit, func() {
 		switch {
 		case p.m.Init != nil:
-			state, err = p.m.Init(Start[S]{Name: p.fx.name, Saved: p.kept})
+			state, err = p.m.Init(Start[S]{Name: p.fx.name, Saved: p.kept, Fx: &p.fx.Fx})
+			p.fx.moment.mustStart()
 		case p.kept != nil:
 			state = *p.kept
 		}
 	})
 	if crash != nil {
-		return crash
+		err = crash
 	}
 	if err != nil {
+		p.fx.moment.drop()
 		return err
 	}
 	p.live(state)
 	return nil
+}
+
+// goexit is the end of a function that does not return.
+func (p *process[S, I, O]) goexit(crash *CrashError) {
+	p.fx.moment.drop()
+	if p.fx.moment.goexit != nil {
+		p.fx.moment.goexit(crash)
+	}
 }
 
 func (p *process[S, I, O]) Resume() { p.live(*p.kept) }
@@ -174,9 +209,10 @@ func (p *process[S, I, O]) StepIn(in I) (out O, crash *CrashError) {
 	finished := false
 	defer func() {
 		if !finished {
-			crash = caught(p.fx.name, "step", recover())
-			if crash.Value == errGoexit && p.fx.moment.goexit != nil {
-				p.fx.moment.goexit(crash)
+			if crash = caught(p.fx.name, "step", recover()); crash.Value == errGoexit {
+				p.goexit(crash)
+			} else {
+				p.fx.moment.drop()
 			}
 		}
 	}()
@@ -208,7 +244,7 @@ func (p *process[S, I, O]) ReadIn(in I) (out O, ok bool, crash *CrashError) {
 	}
 	fx, _ := p.m.effects.Get().(*Effects[O])
 	if fx == nil {
-		fx = &Effects[O]{moment: &Moment{seed: ^p.m.readers.Add(1)}} // far from the seeds of entries
+		fx = &Effects[O]{Fx{moment: &Moment{seed: ^p.m.readers.Add(1)}, tasks: &p.m.Tasks}} // far from the seeds of entries
 	}
 	finished := false
 	defer func() {
@@ -248,7 +284,7 @@ func (p *process[S, I, O]) Keep() {
 }
 
 func (p *process[S, I, O]) Load(data []byte) error {
-	s, err := decode(p.fx.name, p.m.State, codec.Msgpack, data)
+	s, err := p.restored(data)
 	if err != nil {
 		return err
 	}
@@ -266,8 +302,14 @@ func (p *process[S, I, O]) Kept() (Encoder, bool) {
 func (p *process[S, I, O]) Current() Encoder { return p.encoder(p.state) }
 
 func (p *process[S, I, O]) encoder(s S) Encoder {
-	name, states := p.fx.name, p.m.State
-	return func(dst []byte) ([]byte, error) { return encode(name, states, dst, codec.Msgpack, s) }
+	name, m := p.fx.name, p.m
+	return func(dst []byte) ([]byte, error) {
+		data, err := encode(name, m.State, appendVersion(dst, m.Version), codec.Msgpack, s)
+		if err != nil {
+			return dst, err
+		}
+		return data, nil
+	}
 }
 
 func (p *process[S, I, O]) IsReadOnly(x any) (is bool) {
@@ -308,9 +350,44 @@ func (p *process[S, I, O]) AppendOutput(dst []byte, f codec.Format, x any) ([]by
 	return encode(p.fx.name, p.m.Output, dst, f, x.(*Exchange[I, O]).Out)
 }
 
+func (p *process[S, I, O]) FromMessage(m Message) (x any, ok bool, crash *CrashError) {
+	if p.m.Message == nil {
+		return nil, false, nil
+	}
+	crash = guard(p.fx.name, "message", p.goexit, func() { x = p.NewExchange(p.m.Message(lastingMessage(m))) })
+	return x, crash == nil, crash
+}
+
+func (p *process[S, I, O]) Accept(in any) (any, bool) {
+	if in, ok := as[I](in); ok {
+		return p.NewExchange(in), true
+	}
+	return nil, false
+}
+
+func (p *process[S, I, O]) Output(x any) any { return x.(*Exchange[I, O]).Out }
+
+func (p *process[S, I, O]) SetOutput(x, out any) bool {
+	o, ok := as[O](out)
+	if ok {
+		x.(*Exchange[I, O]).Out = o
+	}
+	return ok
+}
+
+func (p *process[S, I, O]) AppendOutputValue(dst []byte, f codec.Format, out any) ([]byte, error) {
+	return encodeAny(p.fx.name, p.m.Output, dst, f, out)
+}
+
+func (p *process[S, I, O]) DecodeOutput(data []byte) (any, error) {
+	return decodeAny(p.fx.name, p.m.Output, codec.Msgpack, data)
+}
+
+func (p *process[S, I, O]) Task(name string) AnyTask { return findTask(p.m.Tasks, name) }
+
 // Describe returns the names of the process's input and output types.
 func (p *process[S, I, O]) Describe() (in, out string) {
-	return reflect.TypeFor[I]().String(), reflect.TypeFor[O]().String()
+	return typeName[I](), typeName[O]()
 }
 
 // encode is c.Append; a panic in it becomes its error.
@@ -329,6 +406,24 @@ func decode[T any](name Name, c codec.Codec[T], f codec.Format, data []byte) (v 
 		return v, crash
 	}
 	return v, err
+}
+
+// encodeAny is encode of a value whose type is hidden.
+func encodeAny[T any](name Name, c codec.Codec[T], dst []byte, f codec.Format, v any) ([]byte, error) {
+	t, ok := as[T](v)
+	if !ok {
+		return dst, fmt.Errorf("%s: a %T is not a %s", short(name), v, typeName[T]())
+	}
+	return encode(name, c, dst, f, t)
+}
+
+// decodeAny is decode to such a value.
+func decodeAny[T any](name Name, c codec.Codec[T], f codec.Format, data []byte) (any, error) {
+	v, err := decode(name, c, f, data)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // errGoexit stands for the panic that runtime.Goexit is not.

@@ -100,8 +100,8 @@ func OutcomeOf(err error) Outcome {
 // CrashError is the panic of a machine's function, caught. The state is what
 // it was before the function ran.
 type CrashError struct {
-	Name  Name   // the process
-	In    string // "init", "step", "terminate", "read_only", "encode" or "decode"
+	Name  Name   // the process; of a task's function or codec: the task
+	In    string // "init", "step", "terminate", "read_only", "message", "migrate", "task", "encode" or "decode"
 	Value any    // what was panicked with
 	Stack []byte // the goroutine's stack at the panic
 }

@@ -32,8 +32,18 @@ type Machine[S, I, O any] struct {
 	// ReadOnly reports whether in leaves the state as it is. Step then runs on
 	// the caller's goroutine, many at a time, against the state last published;
 	// the state that it returns is ignored, and the input is not journaled.
+	// Such a step must ask for nothing: an effect, a Stop, a NoReply is a crash.
 	// ReadOnly is pure. Nil: no input is.
 	ReadOnly func(in I) bool
+
+	// Message makes an input of what the loop tells the process, so that it is
+	// stepped: nobody waits for its output. It is pure. A panic in it is a crash
+	// like one in the step. Nil: messages are dropped. OTP: handle_info,
+	// handle_continue.
+	Message func(Message) I
+
+	// Tasks are the works that the machine may start, each by another name.
+	Tasks []AnyTask
 
 	Input  codec.Codec[I]
 	Output codec.Codec[O]
@@ -41,6 +51,17 @@ type Machine[S, I, O any] struct {
 	// State encodes the states that are saved. Nil: this process's state is
 	// never saved nor journaled, and every Init begins with nothing.
 	State codec.Codec[S]
+
+	// Version is that of the states that this machine saves, 0 to 2^31-1. States
+	// that were saved before there were versions are of version 0. A saved state
+	// of a newer version does not load.
+	Version int
+
+	// Migrate makes a state of this version of one that was saved by an older
+	// one: Decode decodes it by the older codec. It is pure. An error, or a
+	// panic, keeps the state from being loaded, and so does a nil Migrate. OTP:
+	// code_change.
+	Migrate func(from int, saved Saved) (S, error)
 
 	exchanges sync.Pool     // of *Exchange[I, O]
 	effects   sync.Pool     // of *Effects[O], each with a Moment of its own, for readers
@@ -66,6 +87,9 @@ type Start[S any] struct {
 	// durability none, or when the machine has no State codec. It is not to be
 	// changed.
 	Saved *S
+	// Fx records what Init asks for, such as timers; it must not be used after
+	// Init returned.
+	Fx *Fx
 
 	_ struct{}
 }

@@ -58,6 +58,10 @@ var (
 	Killed   = Reason{Class: ClassKilled}
 )
 
+// NoProcess is the reason that a process has ended for that was not there when
+// it was asked for. OTP: noproc.
+var NoProcess = Crash(ErrNoProcess)
+
 // ShutdownWith returns OTP's {shutdown, Term}.
 func ShutdownWith(term error) Reason { return Reason{Class: ClassShutdownTerm, Detail: term} }
 

@@ -40,6 +40,7 @@ func newProbe[S, I, O any](m *statemachine.Machine[S, I, O]) *probe[S, I, O] {
 			p.to = s
 			return s, out
 		},
+		Tasks: m.Tasks,
 	}
 	p.port = wrapped.New(processName, p.moment).(statemachine.Port[I, O])
 	return p
