@@ -116,6 +116,8 @@ type Port[I, O any] interface {
 type Exchange[I, O any] struct {
 	In  I
 	Out O
+
+	message Message // that In was made of; nil if it was made of none
 }
 
 // Validate reports what the machine lacks.
@@ -200,6 +202,7 @@ func (p *process[S, I, O]) Hide() { p.view.Store(nil) }
 
 func (p *process[S, I, O]) Step(x any) *CrashError {
 	ex := x.(*Exchange[I, O])
+	p.fx.moment.message = ex.message
 	var crash *CrashError
 	ex.Out, crash = p.StepIn(ex.In)
 	return crash
@@ -354,7 +357,12 @@ func (p *process[S, I, O]) FromMessage(m Message) (x any, ok bool, crash *CrashE
 	if p.m.Message == nil {
 		return nil, false, nil
 	}
-	crash = guard(p.fx.name, "message", p.goexit, func() { x = p.NewExchange(p.m.Message(lastingMessage(m))) })
+	crash = guard(p.fx.name, "message", p.goexit, func() {
+		m = lastingMessage(m)
+		ex := p.NewExchange(p.m.Message(m))
+		ex.message = m
+		x = ex
+	})
 	return x, crash == nil, crash
 }
 

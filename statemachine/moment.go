@@ -9,6 +9,7 @@ type Moment struct {
 	time    int64
 	seed    uint64
 	from    From
+	message Message
 	exit    *Stop
 	effects []Effect // reused
 	noReply bool
@@ -58,7 +59,7 @@ const effectsKept = 1 << 10
 
 // drop forgets what a step asked for.
 func (m *Moment) drop() {
-	m.exit, m.noReply = nil, false
+	m.exit, m.noReply, m.message = nil, false, nil
 	if len(m.effects) > 0 {
 		m.forget()
 	}
