@@ -247,8 +247,8 @@ func (c *Config) supervisorSpec(s supervisor.Supervisor) (specJSON, error) {
 }
 
 func (c *Config) machineKey(m statemachine.Server) (string, bool) {
-	for key, server := range c.Machines {
-		if server == m {
+	for _, key := range slices.Sorted(maps.Keys(c.Machines)) {
+		if c.Machines[key] == m {
 			return key, true
 		}
 	}

@@ -43,6 +43,7 @@ type Loop struct {
 	current  *entry   // the entry being stepped; nil if it is a caller's own input
 	running  *process // the process being stepped or, if starting, initialised
 	starting bool
+	owed     []debt
 
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
@@ -162,19 +163,43 @@ func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 		p.unread.Add(-1)
 	}
 	if crash != nil {
-		l.exitOf(p, e, statemachine.Crash(crash))
 		err = refused(p.name, statemachine.NotApplied, crash)
-	} else {
-		p.steps++
-		if x := l.moment.Exit(); x != nil {
-			l.exitOf(p, e, x.Reason)
-			if x.NoReply {
-				err = refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: x.Reason})
-			}
-		}
+		l.endBy(e, p, statemachine.Crash(crash), err)
+		return err
 	}
-	l.queue.answer(e, err)
+	p.steps++
+	x := l.moment.Exit()
+	if x == nil {
+		l.queue.answer(e, nil)
+		return nil
+	}
+	if x.NoReply {
+		err = refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: x.Reason})
+	}
+	l.endBy(e, p, x.Reason, err)
 	return err
+}
+
+// endBy ends p because of a step of e, and then answers e.
+func (l *Loop) endBy(e *entry, p *process, r statemachine.Reason, err error) {
+	l.owed = append(l.owed, debt{e, err}) // an Init may end this goroutine
+	l.exitOf(p, e, r)
+	l.pay(len(l.owed) - 1)
+}
+
+// debt is an answer to be given when an end has been dealt with.
+type debt struct {
+	e   *entry
+	err error
+}
+
+// pay gives the answers that are owed, but for the first n.
+func (l *Loop) pay(n int) {
+	for len(l.owed) > n {
+		d := l.owed[len(l.owed)-1]
+		l.owed = l.owed[:len(l.owed)-1]
+		l.queue.answer(d.e, d.err)
+	}
 }
 
 // exitOf ends p because of a step of e: at once, or, if a replay would not meet
@@ -290,7 +315,7 @@ func (l *Loop) goexit(crash *statemachine.CrashError) {
 		if l.running == nil {
 			return // it was resumed, and recover says so
 		}
-		l.past.going = true
+		*l.past.ended = true
 	}
 	go func() {
 		if l.starting {
@@ -300,6 +325,7 @@ func (l *Loop) goexit(crash *statemachine.CrashError) {
 		}
 		l.settling = false
 		l.settle()
+		l.pay(0)
 		if l.booting {
 			l.startAdded()
 		}

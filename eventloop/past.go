@@ -22,7 +22,7 @@ type past struct {
 	batches chan pastBatch // closed when there are no more
 	stop    chan struct{}  // closed when no more are wanted
 	done    chan error     // capacity 1: how the replay ended
-	going   bool           // another goroutine follows
+	ended   *bool          // a machine has ended the goroutine at work: another follows
 
 	pastBatch      // the one being replayed
 	n         int  // how many of its entries were begun
@@ -155,10 +155,11 @@ func (l *Loop) resume() error {
 // replayRest replays what has not been, and says how the replay ended.
 func (l *Loop) replayRest() {
 	p := l.past
-	p.going = false
+	ended := new(bool)
+	p.ended = ended
 	err := errGoexit
 	defer func() {
-		if !p.going {
+		if !*ended {
 			p.done <- err
 		}
 	}()

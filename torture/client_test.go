@@ -91,9 +91,6 @@ func (c *client) once(ctx context.Context, l *eventloop.Loop, log *faultyLog) er
 		defer cancel()
 	}
 	n := c.rand.IntN(100)
-	if !*hard && n < 12 {
-		ctx = life
-	}
 	switch {
 	case c.sup != "" && n < 12:
 		if n < 3 {
@@ -136,7 +133,7 @@ type ref = eventloop.Ref[input, output]
 
 // look reads the account: all that was acknowledged must be there.
 func (c *client) look(ctx context.Context, target ref, log *faultyLog) error {
-	if c.rand.IntN(20) == 0 && (*hard || !log.fails()) {
+	if c.rand.IntN(20) == 0 {
 		_, err := target.Call(ctx, input{Do: doCrashGet})
 		c.note("crash-get: %v", err)
 		return nil
@@ -175,8 +172,8 @@ func (c *client) call(ctx context.Context, target ref, log *faultyLog) error {
 	if n := c.rand.IntN(60); n < len(dos) {
 		in.Do = dos[n]
 	}
-	if in.Do == doQuit || in.Do == doGoexit && !*hard {
-		c.ended, in.Do = true, doQuit
+	if in.Do == doQuit {
+		c.ended = true
 	}
 	r := c.next(anInput)
 	in.Seq = r.seq
@@ -215,7 +212,6 @@ func (c *client) add(ctx context.Context, l *eventloop.Loop, log *faultyLog) {
 	r := c.next(addition)
 	_, err := l.StartChildJSON(ctx, c.sup, fmt.Appendf(nil, spec, c.name))
 	c.told(r, err, log)
-	c.doubt(r, log)
 }
 
 // delete ends the process and has it forgotten; in the pool its end does both.
@@ -227,7 +223,9 @@ func (c *client) delete(ctx context.Context, l *eventloop.Loop, log *faultyLog) 
 		}
 		r := c.next(deletion)
 		c.told(r, l.TerminateChild(ctx, c.sup, c.name), log)
-		c.doubt(r, log)
+		if _, err := eventloop.RefTo[input, output](l, c.name); r.is == present && err == nil {
+			r.is = absent // it was being restarted, and was not the process that was meant (S56)
+		}
 		return
 	}
 	if err := l.TerminateChild(ctx, c.sup, c.name); err != nil {
@@ -235,14 +233,6 @@ func (c *client) delete(ctx context.Context, l *eventloop.Loop, log *faultyLog) 
 	}
 	r := c.next(deletion)
 	c.told(r, l.DeleteChild(ctx, c.sup, c.name), log)
-	c.doubt(r, log)
-}
-
-// doubt takes what a broken log's loop says of r for nothing.
-func (c *client) doubt(r *record, log *faultyLog) {
-	if !*hard && log.isBroken() {
-		r.is = unknown
-	}
 }
 
 // match checks an account against what was sent to it: all that is present in

@@ -16,5 +16,5 @@
 // makes a failure likely to come back, not certain.
 //
 //	go test ./torture -rounds=10000 -seed=1
-//	go test ./torture -run TestKilledProgram -kvtime=10m -hard
+//	go test ./torture -run TestKilledProgram -kvtime=10m
 package torture_test

@@ -80,13 +80,6 @@ func (f *faultyLog) failNext(n int) {
 	f.failAt = n
 }
 
-// fails reports whether an effect has failed or is to fail.
-func (f *faultyLog) fails() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.failAt > 0 || f.broken != nil
-}
-
 // cut cuts the power and returns what survives: all that was done, and of the
 // rest some first part. Whoever waits is told that the log failed.
 func (f *faultyLog) cut() *journal.Memory {
@@ -108,13 +101,6 @@ func (f *faultyLog) isDead() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.dead
-}
-
-// isBroken reports whether the log has failed.
-func (f *faultyLog) isBroken() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.broken != nil
 }
 
 // run carries out the calls. Dones of saves may be late.

@@ -212,7 +212,7 @@ func (k *killed) once(c *http.Client, url string, client int, r *rand.Rand) bool
 		key = sharedKey + r.IntN(kvKeys-sharedKey)
 	}
 	switch n := r.IntN(1000); {
-	case n == 0 && *hard: // a store crashes, and perhaps the root gives up
+	case n == 0: // a store crashes, and perhaps the root gives up
 		_, _, err := post(c, url+"/v1/call/kv2", `{"lookup":{"key":"crash"}}`)
 		return err == nil
 	case n < 400:

@@ -21,7 +21,6 @@ import (
 var (
 	seed   = flag.Uint64("seed", 0, "seed of the first round; 0 for a new one")
 	rounds = flag.Int("rounds", 150, "rounds of TestPowerCuts; the seeds count up")
-	hard   = flag.Bool("hard", false, "also slow Terminates, runtime.Goexit, crashes and requests while the log fails, inputs behind a deletion, a root that gives up")
 )
 
 // TestPowerCuts: see the package comment.
@@ -62,7 +61,7 @@ type round struct {
 func newRound(seed uint64, sum *total) *round {
 	r := &round{seed: seed, rand: rand.New(rand.NewPCG(seed, 0)), mem: new(journal.Memory), sum: sum}
 	var slow func() time.Duration
-	if r.rand.IntN(2) == 0 && *hard {
+	if r.rand.IntN(2) == 0 {
 		slow = r.slowness()
 	}
 	m := newMachine(slow)

@@ -3,6 +3,7 @@ package torture_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -293,5 +294,50 @@ func TestGoexitInBatch(t *testing.T) {
 			}
 		}
 		s.want("b", "[10 11 12 13 14 15 16 17 2 102 3 103 4 104 5 105 6 106 7 107]")
+	})
+}
+
+// A runtime.Goexit in an Init is a failed start, in a replay too.
+func TestGoexitInInit(t *testing.T) {
+	m, sick := newMachine(nil), newMachine(nil)
+	sick.Init = func(s statemachine.Start[account]) (account, error) {
+		if s.Saved != nil {
+			runtime.Goexit()
+		}
+		return account{}, nil
+	}
+	given := supervisor.Supervisor{Name: "given", Restart: supervisor.Temporary}
+	play(t, sick, flat(worker("b", m), given), func(s *scene) {
+		if _, err := s.loop.StartChild(context.Background(), "given", worker("a", sick)); err != nil {
+			t.Fatal(err)
+		}
+		s.call("b", input{Seq: 1})
+		s.call("a", input{Seq: 1, Do: doFail}) // from here on its Init fails, and given gives up
+		if err := s.call("b", input{Seq: 2})(); err != nil {
+			t.Fatal(err)
+		}
+		s.want("b", "[1 2]")
+		s.want("a", "none")
+	})
+}
+
+// What was accepted behind the input that made the root give up is stepped by
+// the next start of the program.
+func TestCastBehindGivingUp(t *testing.T) {
+	m := newMachine(nil)
+	root := supervisor.Supervisor{Intensity: supervisor.NoRestarts, Children: []supervisor.Child{worker("a", m), worker("b", m)}}
+	play(t, m, root, func(s *scene) {
+		s.log.hold = true
+		s.call("b", input{Seq: 1})
+		s.call("a", input{Seq: 1, Do: doCrash}) // these two share a batch
+		cast := s.cast("b", input{Seq: 2})
+		for len(s.log.held) > 0 {
+			s.log.release(false)
+		}
+		if err := cast(); err != nil {
+			t.Fatal(err)
+		}
+		<-s.loop.Done()
+		s.want("b", "[1 2]")
 	})
 }
