@@ -120,6 +120,7 @@ func newChecker[S, I, O any](cfg Config, m *statemachine.Machine[S, I, O], input
 	c.states = images[S]{codec: m.State, deep: m.State == nil}
 	c.ins = images[I]{codec: m.Input}
 	c.outs = images[O]{codec: m.Output}
+	c.asks = images[asked]{deep: m.State == nil}
 	c.probe = newProbe(m)
 	return c, nil
 }

@@ -13,6 +13,10 @@
 // a [Rule]. A step may crash: then it is checked that it does so again, and
 // that it has changed nothing before.
 //
+// If the machine takes messages, it is given those too that its effects may
+// bring about: timeouts, answers that are errors, the ends of processes. What an
+// answer without an error leads to is for a test of the machine's own.
+//
 // # What is compared
 //
 // Values are compared by their JSON encoding and, as a codec may lose what it

@@ -2,15 +2,19 @@ package machinetest
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
-// probe steps a machine from any state, through a process of a machine that
-// wraps it.
+// probe steps a machine from any state, through processes of machines that
+// wrap it.
 type probe[S, I, O any] struct {
-	port   statemachine.Port[I, O]
+	port   statemachine.Port[I, O] // begins in from
+	begin  statemachine.Process    // begins as the machine does, given start
 	moment *statemachine.Moment
+	start  statemachine.Start[S]
+	in     I
 	from   S
 	to     S
 }
@@ -18,16 +22,30 @@ type probe[S, I, O any] struct {
 // processName is the name that Init and Step are told.
 const processName = "machinetest"
 
-// entry is the time and the randomness of a step.
+// entry is the time and the randomness of a step, who waits for its output, and
+// the message that its input was made of, if any.
 type entry struct {
-	time int64
-	seed uint64
+	time    int64
+	seed    uint64
+	caller  statemachine.From
+	message statemachine.Message
 }
+
+// asked is what a step asked for.
+type asked struct {
+	Effects []statemachine.Effect
+	Stop    *statemachine.Stop
+	NoReply bool
+}
+
+// none reports whether that is nothing.
+func (a asked) none() bool { return len(a.Effects) == 0 && a.Stop == nil && !a.NoReply }
 
 // result is what came of a step.
 type result[S, O any] struct {
 	state S
 	out   O
+	asked asked
 	crash any // nil unless the step panicked: then there is no out, and state is what it was
 }
 
@@ -40,30 +58,65 @@ func newProbe[S, I, O any](m *statemachine.Machine[S, I, O]) *probe[S, I, O] {
 			p.to = s
 			return s, out
 		},
-		Tasks: m.Tasks,
+		Message: func(statemachine.Message) I { return p.in },
+		Tasks:   m.Tasks,
 	}
 	p.port = wrapped.New(processName, p.moment).(statemachine.Port[I, O])
+	begins := &statemachine.Machine[S, I, O]{
+		Init: func(start statemachine.Start[S]) (s S, err error) {
+			start.Saved = p.start.Saved
+			p.to, err = m.Init(start)
+			return p.to, err
+		},
+		Tasks: m.Tasks,
+	}
+	p.begin = begins.New(processName, p.moment)
 	return p
 }
 
-func (p *probe[S, I, O]) step(in I, s S, e entry) (r result[S, O]) {
-	p.from, p.to = s, s
+// init calls the machine's Init. Its crash is the wrapper's error.
+func (p *probe[S, I, O]) init(saved *S, e entry) (r result[S, O], err error) {
+	p.start.Saved, p.to = saved, *new(S)
 	p.moment.Set(e.time, e.seed)
+	if crash := attempt(func() { err = p.begin.Init() }); crash != nil {
+		r.crash = crash
+	}
+	var crash *statemachine.CrashError
+	if errors.As(err, &crash) && crash.In == "init" {
+		r.crash, err = crash.Value, nil
+	}
+	r.state, r.asked = p.to, p.asked()
+	return r, err
+}
+
+func (p *probe[S, I, O]) step(in I, s S, e entry) (r result[S, O]) {
+	p.in, p.from, p.to = in, s, s
 	crash := attempt(func() {
 		if err := p.port.Init(); err != nil {
 			panic(err) // the wrapper's Init cannot fail
 		}
-		if out, crash := p.port.StepIn(in); crash != nil {
+		p.moment.Set(e.time, e.seed)
+		p.moment.SetFrom(e.caller)
+		x := p.port.NewExchange(in)
+		if e.message != nil {
+			made, _, _ := p.port.FromMessage(e.message)
+			x = made.(*statemachine.Exchange[I, O])
+		}
+		if crash := p.port.Step(x); crash != nil {
 			r.crash = crash.Value
 		} else {
-			r.out = out
+			r.out = x.Out
 		}
 	})
 	if crash != nil {
 		r.crash = crash
 	}
-	r.state = p.to
+	r.state, r.asked = p.to, p.asked()
 	return r
+}
+
+func (p *probe[S, I, O]) asked() asked {
+	return asked{Effects: slices.Clone(p.moment.Effects()), Stop: p.moment.Exit(), NoReply: p.moment.NoReply()}
 }
 
 var errGoexit = errors.New("runtime.Goexit was called")

@@ -16,22 +16,26 @@ const (
 	// append does to the spare capacity of a slice (slices.Clip prevents it).
 	Pure Rule = "pure"
 	// Deterministic: from the same state, input, time and randomness a step
-	// returns the same again. It depends on no global variable, on no
-	// randomness but that of its Effects, on no order of a map.
+	// returns the same again, and asks for the same effects in the same order.
+	// It depends on no global variable, on no randomness but that of its
+	// Effects, on no order of a map. A message makes the same input again.
 	Deterministic Rule = "deterministic"
 	// NoClock: nor does it depend on the time, except for that of its Effects.
 	NoClock Rule = "no clock"
-	// ReadOnly: an input that ReadOnly reports leaves the state as it is, and
-	// ReadOnly reports the same each time.
+	// ReadOnly: an input that ReadOnly reports leaves the state as it is and
+	// asks for no effect, and ReadOnly reports the same each time.
 	ReadOnly Rule = "read-only"
 	// Init: from the same name and saved state Init returns the same again, no
-	// error, and leaves the saved state as it is.
+	// error, asks for the same effects, and leaves the saved state as it is.
 	Init Rule = "init"
+	// Message: the function Message returns, whatever the message: also one that
+	// the machine has not asked for.
+	Message Rule = "message"
 	// RoundTrip: inputs, outputs and states come back from their encodings, in
 	// both formats, as what they were.
 	RoundTrip Rule = "codec round trip"
 	// Restored: a state that comes back from its encoding answers further
-	// inputs as the original does.
+	// inputs as the original does, and asks for the same effects.
 	Restored Rule = "restored state"
 )
 

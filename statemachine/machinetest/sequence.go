@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
@@ -20,6 +21,7 @@ type checker[S, I, O any] struct {
 	states images[S]
 	ins    images[I]
 	outs   images[O]
+	asks   images[asked]
 	probe  *probe[S, I, O]
 
 	saved    [][]byte // encodings of states of earlier sequences: what an Init may be given
@@ -32,6 +34,7 @@ type checker[S, I, O any] struct {
 	i     int // the step, 0 for Init
 	input string
 	entry entry
+	due   []statemachine.Message // what the machine's effects may bring about
 	kept  []memory
 	twin  *S // a state restored from its encoding, stepped beside the original; nil: none
 }
@@ -51,13 +54,15 @@ const (
 // sequence tries the n-th sequence, up to its first problem.
 func (c *checker[S, I, O]) sequence(n int) {
 	c.rng = rand.New(rand.NewPCG(c.cfg.Seed, uint64(n)))
-	c.n, c.i, c.input, c.kept, c.twin = n, 0, "", nil, nil
+	c.n, c.i, c.input, c.kept, c.twin, c.due = n, 0, "", nil, nil, nil
 	c.entry.time = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano() + c.rng.Int64N(int64(40*365*24*time.Hour))
 	s, ok := c.init()
+	ok = ok && c.messages()
 	for c.i = 1; ok && c.i <= c.cfg.Steps; c.i++ {
-		in := c.inputs[c.rng.IntN(len(c.inputs))]
-		c.input = c.ins.show(in)
-		s, ok = c.step(in, s)
+		var in I
+		if in, ok = c.next(); ok {
+			s, ok = c.step(in, s)
+		}
 	}
 	if ok {
 		c.i, c.input = c.cfg.Steps, ""
@@ -109,54 +114,88 @@ func (c *checker[S, I, O]) passTime() {
 	c.pass(min(gap, 100*365*day/time.Duration(c.cfg.Steps)))
 }
 
+// next returns the input of the next step: one of the samples, or what the
+// machine makes of a message that it has asked for.
+func (c *checker[S, I, O]) next() (in I, ok bool) {
+	if len(c.due) > 0 && c.rng.IntN(3) == 0 {
+		i := c.rng.IntN(len(c.due))
+		m := c.due[i]
+		c.due = slices.Delete(c.due, i, i+1)
+		if in, ok = c.fromMessage(m); ok {
+			c.begin(in, m)
+		}
+		return in, ok
+	}
+	in = c.inputs[c.rng.IntN(len(c.inputs))]
+	c.begin(in, nil)
+	return in, c.roundTripInput(in)
+}
+
+// begin begins a step of in, which was made of m unless that is nil.
+func (c *checker[S, I, O]) begin(in I, m statemachine.Message) {
+	c.entry.time += 1 + c.rng.Int64N(int64(48*time.Hour))
+	c.entry.seed = c.rng.Uint64()
+	c.entry.message = m
+	c.entry.caller = 0
+	if m == nil && c.rng.IntN(2) == 0 {
+		c.entry.caller = statemachine.From(c.i)
+	}
+	c.input = c.ins.show(in)
+	keep(c, c.ins, fmt.Sprintf("the input of step %d", c.i), in)
+}
+
 // init checks Init, and returns the state to begin the sequence with.
 func (c *checker[S, I, O]) init() (s S, ok bool) {
-	start := statemachine.Start[S]{Name: processName}
+	var given *S
+	c.entry.seed = c.rng.Uint64()
 	if len(c.saved) > 0 && c.rng.IntN(2) == 0 {
 		saved, err := decode(c.m.State, codec.Msgpack, c.saved[c.rng.IntN(len(c.saved))])
 		if err != nil {
 			return s, c.problem(RoundTrip, fmt.Sprintf("the state of an earlier sequence can no longer be decoded: %v", err), "", "")
 		}
-		start.Saved = &saved
+		given = &saved
 		keep(c, c.states, "the saved state that Init was given", saved)
 	}
 	if c.m.Init == nil {
-		if start.Saved != nil {
-			return *start.Saved, true
+		if given != nil {
+			return *given, true
 		}
 		return s, true
 	}
-	s, err := c.callInit(start)
+	first, err := c.callInit(given)
 	if err != nil {
 		return s, c.problem(Init, err.Error(), "", "")
 	}
-	if !c.checkState(s) {
+	if !c.checkState(first.state) {
 		return s, false
 	}
-	was := c.states.of(s)
-	if start.Saved != nil && !c.same(Init, "it changes the saved state", c.kept[0].was, c.states.of(*start.Saved)) {
+	was := c.states.of(first.state)
+	if given != nil && !c.same(Init, "it changes the saved state", c.kept[0].was, c.states.of(*given)) {
 		return s, false
 	}
 	for range 2 {
 		c.passTime()
-		again, err := c.callInit(start)
+		again, err := c.callInit(given)
 		if err != nil {
 			return s, c.problem(Init, "called again, "+err.Error(), "", "")
 		}
-		if !c.same(Init, "called again, it returns another state", was, c.states.of(again)) {
+		if !c.same(Init, "called again, it returns another state", was, c.states.of(again.state)) ||
+			!c.same(Init, "called again, it asks for other effects", c.asks.of(first.asked), c.asks.of(again.asked)) {
 			return s, false
 		}
 	}
-	keep(c, c.states, "the state that Init returned", s)
-	return s, true
+	keep(c, c.states, "the state that Init returned", first.state)
+	c.expect(first.asked)
+	return first.state, true
 }
 
-func (c *checker[S, I, O]) callInit(start statemachine.Start[S]) (s S, err error) {
-	if crash := attempt(func() { s, err = c.m.Init(start) }); crash != nil {
-		return s, errors.New("it ends with " + ending(crash))
+func (c *checker[S, I, O]) callInit(given *S) (result[S, O], error) {
+	r, err := c.probe.init(given, c.entry)
+	if r.crash != nil {
+		return r, errors.New("it ends with " + ending(r.crash))
 	}
 	if err != nil {
-		return s, errors.New("it returns the error " + excerpt(err.Error(), 0))
+		return r, errors.New("it returns the error " + excerpt(err.Error(), 0))
 	}
-	return s, nil
+	return r, nil
 }

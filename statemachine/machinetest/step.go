@@ -2,19 +2,12 @@ package machinetest
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
 )
 
 // step checks a step of in from s, and returns the state to go on from.
 func (c *checker[S, I, O]) step(in I, s S) (next S, ok bool) {
-	c.entry.time += 1 + c.rng.Int64N(int64(48*time.Hour))
-	c.entry.seed = c.rng.Uint64()
-	keep(c, c.ins, fmt.Sprintf("the input of step %d", c.i), in)
-	if !c.roundTripInput(in) {
-		return s, false
-	}
 	readOnly, ok := c.readOnly(in)
 	if !ok {
 		return s, false
@@ -27,14 +20,19 @@ func (c *checker[S, I, O]) step(in I, s S) (next S, ok bool) {
 	if readOnly && !c.same(ReadOnly, "ReadOnly reports this input, but it leads to another state", was, c.states.of(r.state)) {
 		return s, false
 	}
+	if readOnly && !r.asked.none() {
+		return s, c.problem(ReadOnly, "ReadOnly reports this input, but it asks for effects: "+c.asks.show(r.asked), "", "")
+	}
 	keep(c, c.states, fmt.Sprintf("the state after step %d", c.i), r.state)
 	keep(c, c.outs, fmt.Sprintf("the output of step %d", c.i), r.out)
+	keep(c, c.asks, fmt.Sprintf("what step %d asked for", c.i), r.asked)
 	if !c.branch(s) || !c.again(in, s, r) || !c.stepTwin(in, r) {
 		return s, false
 	}
 	if readOnly {
 		return s, true
 	}
+	c.expect(r.asked)
 	return r.state, true
 }
 
@@ -69,7 +67,7 @@ func (c *checker[S, I, O]) readOnly(in I) (is, ok bool) {
 func (c *checker[S, I, O]) branch(s S) bool {
 	other := c.inputs[c.rng.IntN(len(c.inputs))]
 	was := c.ins.of(other)
-	c.probe.step(other, s, entry{c.entry.time, c.rng.Uint64()})
+	c.probe.step(other, s, entry{time: c.entry.time, seed: c.rng.Uint64()})
 	for _, m := range append(c.recent(), memory{"the input", was, func() image { return c.ins.of(other) }}) {
 		text := m.what + " has changed when " + c.ins.show(other) + " was stepped from the same state"
 		if !c.same(Pure, text, m.was, m.now()) {
@@ -98,7 +96,8 @@ func (c *checker[S, I, O]) again(in I, s S, first result[S, O]) bool {
 }
 
 func (c *checker[S, I, O]) alike(a, b result[S, O]) bool {
-	return (a.crash == nil) == (b.crash == nil) && c.outs.of(a.out) == c.outs.of(b.out) && c.states.of(a.state) == c.states.of(b.state)
+	return (a.crash == nil) == (b.crash == nil) && c.outs.of(a.out) == c.outs.of(b.out) &&
+		c.asks.of(a.asked) == c.asks.of(b.asked) && c.states.of(a.state) == c.states.of(b.state)
 }
 
 func (c *checker[S, I, O]) sameResult(r Rule, what string, first, second result[S, O]) bool {
@@ -110,7 +109,8 @@ func (c *checker[S, I, O]) sameAnswer(r Rule, what string, first, second result[
 	if (first.crash == nil) != (second.crash == nil) {
 		return c.problem(r, what+" does not end as it did", ending(first.crash), ending(second.crash))
 	}
-	return c.same(r, what+" returns another output", c.outs.of(first.out), c.outs.of(second.out))
+	return c.same(r, what+" returns another output", c.outs.of(first.out), c.outs.of(second.out)) &&
+		c.same(r, what+" asks for other effects", c.asks.of(first.asked), c.asks.of(second.asked))
 }
 
 func ending(crash any) string {
