@@ -29,7 +29,7 @@ const (
 //
 // The first two fields keep their places in every version, so that damage is told from another version.
 const (
-	batchVersion   = 1
+	batchVersion   = 2 // the newest; of a batch it is the lowest that has all its kinds
 	offsetVersion  = 4
 	offsetTime     = 8
 	offsetCount    = 16
@@ -104,8 +104,9 @@ func Decode(sealed []byte) (Batch, error) {
 	if got := crc32.Checksum(sealed[offsetVersion:], castagnoli); got != want {
 		return Batch{}, damaged(0, "CRC32C %08x where the content has %08x", want, got)
 	}
-	if v := binary.BigEndian.Uint32(sealed[offsetVersion:]); v != batchVersion {
-		return Batch{}, fmt.Errorf("%w: batch version %d where %d is read", ErrVersion, v, batchVersion)
+	v := binary.BigEndian.Uint32(sealed[offsetVersion:])
+	if v < 1 || v > batchVersion {
+		return Batch{}, fmt.Errorf("%w: batch version %d where 1 to %d are read", ErrVersion, v, batchVersion)
 	}
 	b := Batch{
 		sealed: sealed[:len(sealed):len(sealed)],
@@ -117,23 +118,26 @@ func Decode(sealed []byte) (Batch, error) {
 		return Batch{}, damaged(offsetCount, "%d entries where there is room for %d", count, room)
 	}
 	b.count = int(count)
-	if err := verifyEntries(sealed, b.count); err != nil {
+	if err := verifyEntries(sealed, b.count, v); err != nil {
 		return Batch{}, err
 	}
 	return b, nil
 }
 
 // verifyEntries checks that exactly count well-formed entries fill sealed behind its header.
-func verifyEntries(sealed []byte, count int) error {
+func verifyEntries(sealed []byte, count int, version uint32) error {
 	at := BatchOverheadBytes
+	needs := uint32(1)
 	for i := range count {
 		rest := sealed[at:]
 		if len(rest) < EntryOverheadBytes {
 			return damaged(at, "entry %d: %d bytes are too few for an entry", i, len(rest))
 		}
-		if k := Kind(rest[0]); !k.known() {
+		k := Kind(rest[0])
+		if !k.known(version) {
 			return damaged(at, "entry %d: unknown kind %d", i, uint8(k))
 		}
+		needs = max(needs, k.version())
 		name := int64(binary.BigEndian.Uint16(rest[offsetNameSize:]))
 		data := int64(binary.BigEndian.Uint32(rest[offsetDataSize:]))
 		if name > MaxNameBytes {
@@ -144,6 +148,9 @@ func verifyEntries(sealed []byte, count int) error {
 				i, name, data, left)
 		}
 		at += EntryOverheadBytes + int(name) + int(data)
+	}
+	if needs != version {
+		return damaged(offsetVersion, "version %d where the entries are of %d", version, needs)
 	}
 	if at != len(sealed) {
 		return damaged(at, "%d bytes behind the last entry", len(sealed)-at)

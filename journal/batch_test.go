@@ -126,11 +126,13 @@ func TestDecodeForged(t *testing.T) {
 		want  error
 		text  string
 	}{
-		{"version", func(b []byte) []byte { b[7] = 2; return b }, journal.ErrVersion, "version 2 where 1 is read"},
+		{"version", func(b []byte) []byte { b[7] = 3; return b }, journal.ErrVersion, "version 3 where 1 to 2 are read"},
 		{"many entries", func(b []byte) []byte { b[16] = 0xff; return b }, journal.ErrDamaged, "at byte 16: "},
 		{"an entry more", func(b []byte) []byte { b[19]++; return b }, journal.ErrDamaged, "too few for an entry"},
 		{"an entry less", func(b []byte) []byte { b[19]--; return b }, journal.ErrDamaged, "behind the last entry"},
 		{"kind 0", func(b []byte) []byte { b[second] = 0; return b }, journal.ErrDamaged, "byte 27: entry 1: unknown kind 0"},
+		{"needless version", func(b []byte) []byte { b[7] = 2; return b }, journal.ErrDamaged, "version 2 where the entries are of 1"},
+		{"kind 7", func(b []byte) []byte { b[7], b[second] = 2, 7; return b }, journal.ErrDamaged, "unknown kind 7"},
 		{"kind 5", func(b []byte) []byte { b[second] = 5; return b }, journal.ErrDamaged, "unknown kind 5"},
 		{"long name", func(b []byte) []byte { b[second+1] = 0xff; return b }, journal.ErrDamaged, "byte 28: entry 1: a name of"},
 		{"longer name", func(b []byte) []byte { b[second+2] = 200; return b }, journal.ErrDamaged, "are left"},

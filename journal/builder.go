@@ -13,16 +13,17 @@ type Encode func(dst []byte) ([]byte, error)
 // Builder makes batches, one after the other, in one buffer: once that has grown to what a batch needs, nothing is
 // allocated. The zero Builder is an empty batch at time 0. It belongs to one goroutine at a time.
 type Builder struct {
-	buf    []byte // Invariant: empty, or a header's room and then whole entries
-	time   int64
-	count  uint32
-	sealed bool
+	buf     []byte // Invariant: empty, or a header's room and then whole entries
+	time    int64
+	count   uint32
+	version uint32 // the lowest that has the kinds so far; 0 before the first
+	sealed  bool
 }
 
 // Reset starts a new, empty batch at a time in Unix nanoseconds. It reuses the buffer: the Batch that was sealed last
 // must not be in use any more.
 func (b *Builder) Reset(timeNanos int64) {
-	b.buf, b.time, b.count, b.sealed = b.buf[:0], timeNanos, 0, false
+	b.buf, b.time, b.count, b.version, b.sealed = b.buf[:0], timeNanos, 0, 0, false
 }
 
 // Len is the number of entries so far.
@@ -80,7 +81,7 @@ func (b *Builder) AddFunc(kind Kind, name string, encode Encode) error {
 func (b *Builder) Seal() Batch {
 	b.reserveHeader()
 	if !b.sealed {
-		binary.BigEndian.PutUint32(b.buf[offsetVersion:], batchVersion)
+		binary.BigEndian.PutUint32(b.buf[offsetVersion:], max(1, b.version))
 		binary.BigEndian.PutUint64(b.buf[offsetTime:], uint64(b.time))
 		binary.BigEndian.PutUint32(b.buf[offsetCount:], b.count)
 		binary.BigEndian.PutUint32(b.buf, crc32.Checksum(b.buf[offsetVersion:], castagnoli))
@@ -100,7 +101,7 @@ func (b *Builder) begin(kind Kind, name string) (at int, err error) {
 	if b.sealed {
 		panic("journal: entry added to a sealed batch")
 	}
-	if !kind.known() {
+	if !kind.known(batchVersion) {
 		panic("journal: entry of unknown " + kind.String())
 	}
 	if len(name) > MaxNameBytes {
@@ -120,6 +121,7 @@ func (b *Builder) end(at, nameSize int) {
 	data := len(b.buf) - at - EntryOverheadBytes - nameSize
 	binary.BigEndian.PutUint32(b.buf[at+offsetDataSize:], uint32(data))
 	b.count++
+	b.version = max(b.version, Kind(b.buf[at]).version())
 }
 
 func (b *Builder) checkRoom(n int) error {

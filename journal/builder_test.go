@@ -107,7 +107,7 @@ func TestBuilderPanics(t *testing.T) {
 
 func TestKindString(t *testing.T) {
 	for kind, want := range map[journal.Kind]string{
-		journal.KindStart: "start", journal.KindInput: "input", journal.KindExit: "exit", journal.KindChild: "child", 9: "kind(9)",
+		journal.KindStart: "start", journal.KindInput: "input", journal.KindExit: "exit", journal.KindChild: "child", journal.KindSent: "sent", journal.KindMessage: "message", 9: "kind(9)",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("%q; want %q", got, want)
