@@ -22,8 +22,9 @@ func (fx *Effects[O]) NoReply() From {
 }
 
 // Reply answers a caller of this process, who waits since an earlier step, or
-// this one, called NoReply. The first reply wins; one to nobody, which zero is
-// too, is dropped. OTP: gen_server:reply/2.
+// this one, called NoReply. The first reply wins, and the output that a step
+// returns is its last; one to nobody, which zero is too, is dropped. OTP:
+// gen_server:reply/2.
 func (fx *Effects[O]) Reply(to From, out O) {
 	fx.Record(Effect{Kind: EffectReply, Name: fx.name, From: to, Value: out})
 }
@@ -45,9 +46,9 @@ type Recorder interface {
 // An Init gets it, in its [Start]; what is said of steps is true of Inits: one
 // that fails has asked for nothing.
 //
-// Names of timers and tags may be any strings, the empty one too. What is asked
-// of a process that is not there, or has a name that none can have, is said at
-// each method.
+// Names of timers and tags may be any strings, of any length, the empty one too.
+// A name that no process can have, such as one longer than [MaxNameBytes], is
+// that of a process that is not there: each method says what that leads to.
 type Fx struct {
 	moment *Moment
 	name   Name
@@ -110,10 +111,10 @@ func (fx *Fx) Monitor(name Name) { fx.Record(Effect{Kind: EffectMonitor, Name: n
 // erlang:demonitor/2 with flush.
 func (fx *Fx) Demonitor(name Name) { fx.Record(Effect{Kind: EffectDemonitor, Name: name}) }
 
-// Link ties the process and that called name: if one ends for another reason
-// than normal, so does the other, or is told so by the message Exit if it traps
-// exits. If there is no such process, it is as if that had ended with the
-// reason [NoProcess]. OTP: link/1.
+// Link ties the process and that called name: if one ends, so does the other,
+// for the same reason, unless that is normal. One that traps exits is told
+// instead, of a normal end too, by the message Exit. If there is no such process,
+// it is as if that had ended for the reason [NoProcess]. OTP: link/1.
 func (fx *Fx) Link(name Name) { fx.Record(Effect{Kind: EffectLink, Name: name}) }
 
 // Unlink takes back Link, whoever of the two asked for it. OTP: unlink/1.

@@ -37,8 +37,9 @@ type Machine[S, I, O any] struct {
 	ReadOnly func(in I) bool
 
 	// Message makes an input of what the loop tells the process, so that it is
-	// stepped: nobody waits for its output. It is pure. A panic in it is a crash
-	// like one in the step. Nil: messages are dropped. OTP: handle_info,
+	// stepped: nobody waits for its output. It is pure, and has an input for any
+	// message, if only one that the step ignores. A panic in it is a crash like
+	// one in the step. Nil: messages are dropped. OTP: handle_info,
 	// handle_continue.
 	Message func(Message) I
 

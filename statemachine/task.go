@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"time"
 
@@ -85,16 +86,15 @@ func (r Retry) Next(failed int) (wait time.Duration, again bool) {
 	if failed >= r.Tries {
 		return 0, false
 	}
-	longest := r.Max
-	if longest <= 0 {
-		longest = 1<<63 - 1
+	doubled := max(failed-1, 0)
+	wait = max(r.Backoff, 0)
+	if longest := time.Duration(math.MaxInt64); wait > longest>>min(doubled, 63) {
+		wait = longest
+	} else {
+		wait <<= doubled
 	}
-	wait = min(max(r.Backoff, 0), longest)
-	for range failed - 1 {
-		if wait == 0 || wait > longest/2 {
-			return min(wait, longest) * 1, true
-		}
-		wait *= 2
+	if r.Max > 0 {
+		wait = min(wait, r.Max)
 	}
 	return wait, true
 }
@@ -115,8 +115,8 @@ type AnyTask interface {
 	DecodeResult(data []byte) (any, error)
 	// Do calls the task's function, and then done: once, on the same goroutine,
 	// with what it returned, or with the *CrashError, In "task", of its panic.
-	// Of runtime.Goexit too, after which Do does not return. An err is what a
-	// message keeps of it.
+	// Of runtime.Goexit too, after which Do does not return. Any other err is what
+	// a message keeps of it.
 	Do(ctx context.Context, id TaskID, arg any, done func(result any, err error))
 
 	validate() error
