@@ -33,8 +33,10 @@ var mayImport = map[string][]string{
 	"statemachine/machinetest": {"statemachine", "codec"},
 	"supervisor":               {"statemachine"},
 	"conformance":              {"conformance/otp", "conformance/scenario", "eventloop", "supervisor", "statemachine", "codec"},
+	"conformance/event":        {"conformance/scenario", "genevent", "statemachine", "codec"},
 	"conformance/otp":          {"conformance/scenario"},
 	"conformance/scenario":     {"supervisor", "statemachine"},
+	"genevent":                 {"statemachine", "codec"},
 	"eventloop":                {"supervisor", "statemachine", "journal", "codec"},
 	"httpapi":                  {"statemachine", "codec"},
 	"examples/kvstore":         {"statemachine", "codec"},
@@ -42,7 +44,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages use no clock, no randomness, no goroutine and no I/O.
-var pure = []string{"codec", "statemachine", "supervisor"}
+var pure = []string{"codec", "statemachine", "supervisor", "genevent"}
 
 var impureImports = []string{"os", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "log", "log/slog", "context", "syscall"}
 

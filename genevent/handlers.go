@@ -1,0 +1,133 @@
+package genevent
+
+import (
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// This file calls the functions of handlers, each so that its panic is its own.
+
+// each calls f for every handler, the newest first, and returns the state with
+// what is left of them; f returns false if it has nothing to call.
+func (m *machine[E]) each(s State, fx *statemachine.Fx, in string, f func(k anyKind[E], state any, hx *Fx[E]) (any, bool)) State {
+	next := make([]instance, 0, len(s.handlers))
+	for _, h := range s.handlers {
+		k := m.kinds[h.Handler.Kind]
+		after, _ := m.update(h, fx, in, func(hx *Fx[E]) any {
+			if state, called := f(k, h.state, hx); called {
+				return state
+			}
+			return h.state
+		})
+		next = append(next, after...)
+	}
+	s.handlers = next
+	return s
+}
+
+// update calls a function of a handler, which returns its new state. It returns
+// the handler that stands in its place then, if one does, and the crash.
+func (m *machine[E]) update(h instance, fx *statemachine.Fx, in string, f func(*Fx[E]) any) (after []instance, crash *statemachine.CrashError) {
+	hx := Fx[E]{Fx: fx, Handler: h.Handler}
+	var next any
+	crash = fx.Try(in, func() { next = f(&hx) })
+	if crash != nil {
+		crash.In += " of " + h.Handler.String()
+		m.terminate(h, Why{Cause: Crashed, Reason: text(crash.Value)}, Exit{Crash: crash}, fx, m.exited)
+		return nil, crash
+	}
+	h.state = next
+	switch {
+	case !hx.goes:
+		return []instance{h}, nil
+	case hx.replace == nil:
+		m.terminate(h, Why{Cause: Removed}, Exit{}, fx, m.exited)
+		return nil, nil
+	}
+	return m.replace(h, hx.args, *hx.replace, fx), nil
+}
+
+// replace puts another handler in the place of h, which has asked for it. The
+// client is watched already.
+func (m *machine[E]) replace(h instance, args string, by AddHandler[E], fx *statemachine.Fx) []instance {
+	by.Client = h.Client
+	old := m.terminate(h, Why{Cause: Swapped, Args: args}, Exit{New: &by.Handler, NewClient: by.Client}, fx, m.exited)
+	after, out := m.begin(by, old, fx)
+	if f, failed := out.(Failed); failed { // whoever sent the event does not learn of it
+		m.exited(Exit{Handler: by.Handler, Why: Why{Cause: Crashed, Reason: f.Detail}}, fx)
+		return nil
+	}
+	return []instance{after}
+}
+
+// begin calls the Init of a new handler. The output is Ok, or says what failed.
+func (m *machine[E]) begin(add AddHandler[E], old Output, fx *statemachine.Fx) (instance, Output) {
+	k := m.kinds[add.Handler.Kind]
+	if k == nil {
+		return instance{}, failed(ErrExit, "there is no such kind: "+add.Handler.Kind)
+	}
+	h := instance{Handler: add.Handler, Client: add.Client}
+	var err error
+	crash := fx.Try("init", func() {
+		h.state, err = k.init(Start[any]{Handler: add.Handler, Client: add.Client, Args: add.args, Old: old, Fx: fx})
+		if err != nil {
+			panic(err) // so that nothing is done that it has asked for
+		}
+	})
+	switch {
+	case err != nil:
+		return h, failed(ErrRefused, err)
+	case crash != nil:
+		return h, failed(ErrExit, crash.Value)
+	}
+	return h, Ok{}
+}
+
+// watch monitors a client.
+func (m *machine[E]) watch(client statemachine.Name, fx *statemachine.Fx) {
+	if client != "" {
+		fx.Monitor(client)
+	}
+}
+
+// terminate calls the Terminate of a handler that goes, and then exited, with x
+// completed. It returns what DeleteHandler answers.
+func (m *machine[E]) terminate(h instance, why Why, x Exit, fx *statemachine.Fx, exited func(Exit, *statemachine.Fx)) Output {
+	var value any
+	crash := fx.Try("terminate", func() { value = m.kinds[h.Handler.Kind].terminate(why, h.state, fx) })
+	x.Handler, x.Client, x.Why = h.Handler, h.Client, why
+	exited(x, fx)
+	if crash != nil {
+		return failed(ErrExit, crash.Value)
+	}
+	return Reply{h.Handler.Kind, value}
+}
+
+// exited reports that a handler has gone.
+func (m *machine[E]) exited(x Exit, fx *statemachine.Fx) {
+	if m.Exited != nil {
+		m.Exited(x, fx)
+	}
+}
+
+func (m *machine[E]) terminateAll(s State, fx *statemachine.Fx, exited func(Exit, *statemachine.Fx)) {
+	for _, h := range s.handlers {
+		m.terminate(h, Why{Cause: Stopped}, Exit{}, fx, exited)
+	}
+}
+
+// terminated is the Terminate of the manager, which is ended from outside. The
+// handlers get an Fx that belongs to no loop.
+func (m *machine[E]) terminated(name statemachine.Name, s State, _ statemachine.Reason) {
+	last := &statemachine.Machine[struct{}, struct{}, struct{}]{
+		Step: func(_, none struct{}, fx *statemachine.Effects[struct{}]) (struct{}, struct{}) {
+			m.terminateAll(s, &fx.Fx, func(Exit, *statemachine.Fx) {})
+			return none, none
+		},
+		Tasks: m.Tasks,
+	}
+	moment := statemachine.NewMoment(func() int64 { return 0 }, nil)
+	_, crash := last.New(name, moment).(statemachine.Port[struct{}, struct{}]).StepIn(struct{}{})
+	if crash != nil {
+		panic(crash)
+	}
+}
