@@ -94,6 +94,9 @@ func (m *Moment) mustStart() {
 	}
 }
 
+// Time returns the time of the entry, in nanoseconds of Unix time.
+func (m *Moment) Time() int64 { return m.now() }
+
 func (m *Moment) now() int64 {
 	if m.time == 0 {
 		m.time = m.clock()

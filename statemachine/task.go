@@ -88,7 +88,7 @@ func (r Retry) Next(failed int) (wait time.Duration, again bool) {
 	}
 	doubled := max(failed-1, 0)
 	wait = max(r.Backoff, 0)
-	if longest := time.Duration(math.MaxInt64); wait > longest>>min(doubled, 63) {
+	if longest := time.Duration(math.MaxInt64); wait > longest>>doubled {
 		wait = longest
 	} else {
 		wait <<= doubled
@@ -153,20 +153,17 @@ func (t *Task[A, R]) Do(ctx context.Context, id TaskID, arg any, done func(resul
 		done(nil, fmt.Errorf("the argument of the task %q is a %T, not a %s", t.name, arg, typeName[A]()))
 		return
 	}
-	failed := func(crash *CrashError) { done(nil, crash) }
+	crashed := func(crash *CrashError) { done(nil, crash) }
 	var r R
 	var err error
-	if crash := guard(Name(t.name), "task", failed, func() { r, err = t.do(ctx, id, a) }); crash != nil {
-		if crash.Value != errGoexit {
-			failed(crash)
-		}
-		return
-	}
-	if err != nil {
+	switch crash := guard(Name(t.name), "task", crashed, func() { r, err = t.do(ctx, id, a) }); {
+	case crash != nil:
+		crashed(crash)
+	case err != nil:
 		done(nil, lasting(err))
-		return
+	default:
+		done(r, nil)
 	}
-	done(r, nil)
 }
 
 func (t *Task[A, R]) takes(arg any) bool {

@@ -287,7 +287,8 @@ func changesSaved() *machine[map[string]int] {
 
 func TestRandomnessIsNotTakenForTheClock(t *testing.T) {
 	for range 5 {
-		for _, p := range append(find(of(readsRand))(t), find(of(mapOrder))(t)...) {
+		asksRand := asks(func(_ input, _ int, fx fx) { fx.SetTimer("timer", time.Duration(rand.IntN(2))) })
+		for _, p := range slices.Concat(find(of(readsRand))(t), find(of(mapOrder))(t), find(asksRand)(t)) {
 			if p.Rule == NoClock {
 				t.Error(p)
 			}
