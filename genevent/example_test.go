@@ -65,7 +65,7 @@ var Counter = &genevent.Kind[Event, Count, Limits, none, int]{
 		if s.Args.Max < 1 {
 			return Count{}, fmt.Errorf("a maximum of %d", s.Args.Max)
 		}
-		already, err := Active.Result(s.Old) // it may take the place of one that knows some
+		already, err := genevent.Result[[]string](s.Old) // it may take the place of one that knows some
 		if err != nil {
 			already = nil
 		}
@@ -122,12 +122,12 @@ func Example() {
 		panic(err)
 	}
 	call(genevent.SyncNotify[Event]{Event: Raised{"fan"}})
-	fmt.Println(Active.Result(call(Active.Call("", none{}))))
-	fmt.Println(Counter.Result(call(Counter.Call("disks", none{}))))
+	fmt.Println(genevent.Result[[]string](call(Active.Call("", none{}))))
+	fmt.Println(genevent.Result[int](call(Counter.Call("disks", none{}))))
 	fmt.Println(call(genevent.WhichHandlers[Event]{}))
 	call(genevent.SyncNotify[Event]{Event: Raised{"disk"}}) // the second: too many
-	fmt.Println(Counter.Result(call(Counter.Call("disks", none{}))))
-	fmt.Println(Active.Result(call(genevent.DeleteHandler[Event]{Handler: Active.Handler(""), Args: "end of the shift"})))
+	fmt.Println(genevent.Result[int](call(Counter.Call("disks", none{}))))
+	fmt.Println(genevent.Result[[]string](call(genevent.DeleteHandler[Event]{Handler: Active.Handler(""), Args: "end of the shift"})))
 	// Output:
 	// refused: a maximum of 0
 	// <nil>

@@ -69,7 +69,7 @@ type Start[A any] struct {
 	// Args is what it is given.
 	Args A
 	// Old is, if the handler takes the place of another, what DeleteHandler of
-	// that would have been answered: see Kind.Result. Otherwise nil.
+	// that would have been answered: see Result. Otherwise nil.
 	Old Output
 	// Fx records what Init asks for.
 	Fx *statemachine.Fx
@@ -94,7 +94,9 @@ func (fx *Fx[E]) Remove() { fx.goes, fx.replace = true, nil }
 
 // Swap puts another handler in this one's place, once the function has
 // returned. This one's Terminate is told args, the other's Init is given what it
-// returns. The client remains the same, whatever by says. OTP: swap_handler.
+// returns. The client remains the same, whatever by says. A kind whose functions
+// mention itself here gets them in a func init, since Go refuses a declaration
+// that refers to itself. OTP: swap_handler.
 func (fx *Fx[E]) Swap(args string, by AddHandler[E]) { fx.goes, fx.args, fx.replace = true, args, &by }
 
 // Handler returns the name of the handler of this kind with that id.
@@ -111,29 +113,9 @@ func (k *Kind[E, S, A, Q, R]) AddSup(client statemachine.Name, id string, args A
 	return AddHandler[E]{Handler: k.Handler(id), Client: client, args: args}
 }
 
-// Call is the input that calls a handler. Result makes an R of its output.
+// Call is the input that calls a handler. [Result] makes an R of its output.
 func (k *Kind[E, S, A, Q, R]) Call(id string, q Q) Call[E] {
 	return Call[E]{Handler: k.Handler(id), query: q}
-}
-
-// Result returns what a handler of this kind has answered: the output of a
-// Call, of a DeleteHandler, or a Start's Old. Its error is that of the output.
-func (k *Kind[E, S, A, Q, R]) Result(out Output) (R, error) {
-	if out == nil {
-		return *new(R), fmt.Errorf("%s: there is no output", k.Name)
-	}
-	if err := out.Err(); err != nil {
-		return *new(R), err
-	}
-	reply, ok := out.(Reply)
-	if !ok || reply.Kind != k.Name {
-		return *new(R), fmt.Errorf("%s: the output %T is not of a handler of this kind", k.Name, out)
-	}
-	r, ok := as[R](reply.value)
-	if !ok {
-		return r, fmt.Errorf("%s: a %T is not one of its replies", k.Name, reply.value)
-	}
-	return r, nil
 }
 
 // as returns v as a T: a nil, as T's zero value.
@@ -176,6 +158,9 @@ type erased[E, S, A, Q, R any] struct {
 }
 
 func (k *Kind[E, S, A, Q, R]) erase() (string, anyKind[E]) {
+	if k == nil {
+		return "", nil
+	}
 	return k.Name, &erased[E, S, A, Q, R]{k, forms{
 		state: formOf(k.State), args: formOf(k.Args), query: formOf(k.Query), reply: formOf(k.Reply),
 	}}

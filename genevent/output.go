@@ -16,7 +16,7 @@ type Output interface {
 // Ok says that it is done.
 type Ok struct{}
 
-// Reply is what a handler has answered, of what its Kind.Result makes an R.
+// Reply is what a handler has answered: see Result.
 type Reply struct {
 	Kind string // the handler's
 
@@ -35,6 +35,27 @@ type Failed struct {
 	Reason string `json:"reason"`
 	// Detail is that of the handler's error or panic, at most 1 KiB long.
 	Detail string `json:"detail,omitempty"`
+}
+
+// Result returns what a handler has answered, R being that of its kind: out is the
+// output of a Call or a DeleteHandler, or a Start's Old. The error is that of the
+// output.
+func Result[R any](out Output) (R, error) {
+	if out == nil {
+		return *new(R), errors.New("genevent: there is no output")
+	}
+	if err := out.Err(); err != nil {
+		return *new(R), err
+	}
+	reply, ok := out.(Reply)
+	if !ok {
+		return *new(R), fmt.Errorf("genevent: the output %T is not of a handler", out)
+	}
+	r, ok := as[R](reply.value)
+	if !ok {
+		return r, fmt.Errorf("genevent: %s answers with a %T, not a %T", reply.Kind, reply.value, r)
+	}
+	return r, nil
 }
 
 // The errors of Failed.

@@ -87,7 +87,7 @@ func (p *player) init(s genevent.Start[string]) (state, error) {
 
 // oldText writes what the handler has answered in whose place another comes.
 func (p *player) oldText(old genevent.Output) string {
-	value, err := p.handlers.Result(old)
+	value, err := genevent.Result[string](old)
 	if errors.Is(err, genevent.ErrModuleNotFound) {
 		return "error"
 	} else if err != nil {

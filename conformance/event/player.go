@@ -212,7 +212,7 @@ func (p *player) result(op string, out genevent.Output) string {
 		}
 		return out.Detail
 	}
-	value, err := p.handlers.Result(out)
+	value, err := genevent.Result[string](out)
 	if err != nil {
 		return err.Error()
 	}
