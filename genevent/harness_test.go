@@ -96,6 +96,9 @@ func obey(e string, s talker, fx *genevent.Fx[string]) {
 		fx.Remove()
 	case "swap":
 		fx.Swap("farewell", talk.Add("n", "new"))
+	case "swapremove":
+		fx.Swap("farewell", talk.Add("n", "new"))
+		fx.Remove()
 	case "swapfail":
 		fx.Swap("farewell", talk.Add("n", "fail"))
 	}

@@ -91,6 +91,26 @@ func TestE4CrashKeepsTheStateBefore(t *testing.T) {
 	}
 }
 
+// Of several wishes to go the last one counts.
+func TestE4LastWish(t *testing.T) {
+	r := run(t, config())
+	r.add(add("a"))
+	r.notify("swapremove a")
+	r.has()
+}
+
+// Of a long text a part is kept.
+func TestE4LongReason(t *testing.T) {
+	k := &genevent.Kind[string, int, none, none, none]{Name: "k"}
+	k.Init = func(genevent.Start[none]) (int, error) { panic(strings.Repeat("x", 1023) + "äää") }
+	c := config()
+	c.Kinds = []genevent.AnyKind[string]{k}
+	out := run(t, c).call(k.Add("", none{}))
+	if got := out.(genevent.Failed).Detail; got != strings.Repeat("x", 1023)+"…" {
+		t.Errorf("the detail is %q", got)
+	}
+}
+
 // DeleteHandler answers what Terminate returns.
 func TestE5DeleteHandler(t *testing.T) {
 	r := run(t, config())
@@ -132,6 +152,14 @@ func TestE7SupervisedHandlers(t *testing.T) {
 		"terminate a client_exit crash: oops", "exited a client_exit client p",
 		"info c statemachine.MonitorDown", "info b statemachine.MonitorDown")
 	r.has("c", "b")
+}
+
+// A monitor on a name that no process can have is no client's.
+func TestE7NobodysEnd(t *testing.T) {
+	r := run(t, config())
+	r.add(add("a"))
+	r.message(statemachine.MonitorDown{})
+	r.has("a")
 }
 
 // Swap gives the new handler what the old one's Terminate returned.
