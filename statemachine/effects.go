@@ -17,7 +17,7 @@ type Effects[O any] struct{ Fx }
 // this process ends gets an *ExitError. Zero: nobody waits for an output, since
 // the input is a cast's, or a message. OTP: noreply, and From.
 func (fx *Effects[O]) NoReply() From {
-	fx.moment.noReply = true
+	fx.moment.noReply, fx.moment.touched = true, true
 	return fx.moment.from
 }
 
@@ -72,11 +72,11 @@ func (fx *Fx) Rand() uint64 { return fx.moment.rand() }
 // reply. Terminate is told r and the state that the step returned; then the
 // supervisor does what the restart type says. An Init that calls it crashes: it
 // can return an error. OTP: {stop, Reason, Reply, State}.
-func (fx *Fx) Stop(r Reason) { fx.moment.exit = &Stop{Reason: r} }
+func (fx *Fx) Stop(r Reason) { fx.moment.stop(Stop{Reason: r}) }
 
 // StopNoReply is Stop without a reply: the caller gets an *ExitError. OTP:
 // {stop, Reason, State}.
-func (fx *Fx) StopNoReply(r Reason) { fx.moment.exit = &Stop{Reason: r, NoReply: true} }
+func (fx *Fx) StopNoReply(r Reason) { fx.moment.stop(Stop{Reason: r, NoReply: true}) }
 
 // Continue gives the process the message Continue{tag} before anything else
 // that it is sent. Asked for more than once, it comes as often, in that order.
@@ -143,7 +143,7 @@ func (fx *Fx) Record(e Effect) {
 	case e.Kind == EffectStartTask:
 		fx.mustHave(e)
 	}
-	fx.moment.effects = append(fx.moment.effects, e)
+	fx.moment.effects, fx.moment.touched = append(fx.moment.effects, e), true
 }
 
 // mustHave sees to it that the task that e starts can be found again after a

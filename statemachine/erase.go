@@ -202,7 +202,9 @@ func (p *process[S, I, O]) Hide() { p.view.Store(nil) }
 
 func (p *process[S, I, O]) Step(x any) *CrashError {
 	ex := x.(*Exchange[I, O])
-	p.fx.moment.message = ex.message
+	if ex.message != nil {
+		p.fx.moment.message, p.fx.moment.touched = ex.message, true
+	}
 	var crash *CrashError
 	ex.Out, crash = p.StepIn(ex.In)
 	return crash

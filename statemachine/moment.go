@@ -9,10 +9,11 @@ type Moment struct {
 	time    int64
 	seed    uint64
 	from    From
+	touched bool // whether any of the following may be set: most steps touch none
+	noReply bool
 	message Message
 	exit    *Stop
 	effects []Effect // reused
-	noReply bool
 }
 
 // Stop is the wish of a step that its process ends.
@@ -35,7 +36,9 @@ func NewMoment(clock func() int64, goexit func(*CrashError)) *Moment {
 // from the clock when it is asked for.
 func (m *Moment) Set(time int64, seed uint64) {
 	m.time, m.seed, m.from = time, seed, 0
-	m.drop()
+	if m.touched {
+		m.drop()
+	}
 }
 
 // SetFrom says, after Set, who waits for the output of the entry.
@@ -59,13 +62,7 @@ const effectsKept = 1 << 10
 
 // drop forgets what a step asked for.
 func (m *Moment) drop() {
-	m.exit, m.noReply, m.message = nil, false, nil
-	if len(m.effects) > 0 {
-		m.forget()
-	}
-}
-
-func (m *Moment) forget() {
+	m.touched, m.noReply, m.message, m.exit = false, false, nil, nil
 	if len(m.effects) > effectsKept {
 		m.effects = nil
 		return
@@ -74,10 +71,14 @@ func (m *Moment) forget() {
 	m.effects = m.effects[:0]
 }
 
+// stop records a wish to end.
+func (m *Moment) stop(s Stop) { m.exit, m.touched = &s, true }
+
 // mustGoOn makes a crash of a read-only step that asked for something: it is
 // not journaled, so that a replay would not meet it.
 func (m *Moment) mustGoOn() {
 	switch {
+	case !m.touched:
 	case m.exit != nil:
 		panic("a read-only input asked its process to stop")
 	case m.noReply:
