@@ -7,56 +7,55 @@ import (
 // This file calls the functions of handlers, each so that its panic is its own.
 
 // each calls f for every handler, the newest first, and returns the state with
-// what is left of them; f returns false if it has nothing to call.
-func (m *machine[E]) each(s State, fx *statemachine.Fx, in string, f func(k anyKind[E], state any, hx *Fx[E]) (any, bool)) State {
+// what is left of them.
+func (m *machine[E]) each(s State, fx *statemachine.Fx, in string, f func(k anyKind[E], state any, hx *Fx[E]) any) State {
 	next := make([]instance, 0, len(s.handlers))
+	hx := &Fx[E]{Fx: fx}
 	for _, h := range s.handlers {
 		k := m.kinds[h.Handler.Kind]
-		after, _ := m.update(h, fx, in, func(hx *Fx[E]) any {
-			if state, called := f(k, h.state, hx); called {
-				return state
-			}
-			return h.state
-		})
-		next = append(next, after...)
+		after, stays, _ := m.update(h, hx, in, func() any { return f(k, h.state, hx) })
+		if stays {
+			next = append(next, after)
+		}
 	}
 	s.handlers = next
 	return s
 }
 
-// update calls a function of a handler, which returns its new state. It returns
-// the handler that stands in its place then, if one does, and the crash.
-func (m *machine[E]) update(h instance, fx *statemachine.Fx, in string, f func(*Fx[E]) any) (after []instance, crash *statemachine.CrashError) {
-	hx := Fx[E]{Fx: fx, Handler: h.Handler}
-	var next any
-	crash = fx.Try(in, func() { next = f(&hx) })
+// update calls a function of a handler, which is given hx and returns its new
+// state. It returns the handler that stands in its place then, if one does, and
+// the crash.
+func (m *machine[E]) update(h instance, hx *Fx[E], in string, f func() any) (after instance, stays bool, crash *statemachine.CrashError) {
+	*hx = Fx[E]{Fx: hx.Fx, Handler: h.Handler}
+	crash = hx.Try(in, func() { after.state = f() })
 	if crash != nil {
 		crash.In += " of " + h.Handler.String()
-		m.terminate(h, Why{Cause: Crashed, Reason: text(crash.Value)}, Exit{Crash: crash}, fx, m.exited)
-		return nil, crash
+		m.terminate(h, Why{Cause: Crashed, Reason: text(crash.Value)}, Exit{Crash: crash}, hx.Fx, m.exited)
+		return instance{}, false, crash
 	}
-	h.state = next
+	h.state = after.state
 	switch {
 	case !hx.goes:
-		return []instance{h}, nil
+		return h, true, nil
 	case hx.replace == nil:
-		m.terminate(h, Why{Cause: Removed}, Exit{}, fx, m.exited)
-		return nil, nil
+		m.terminate(h, Why{Cause: Removed}, Exit{}, hx.Fx, m.exited)
+		return instance{}, false, nil
 	}
-	return m.replace(h, hx.args, *hx.replace, fx), nil
+	after, stays = m.replace(h, hx.args, *hx.replace, hx.Fx)
+	return after, stays, nil
 }
 
-// replace puts another handler in the place of h, which has asked for it. The
-// client is watched already.
-func (m *machine[E]) replace(h instance, args string, by AddHandler[E], fx *statemachine.Fx) []instance {
+// replace puts another handler in the place of h, which has asked for it, unless
+// its Init fails. The client is watched already.
+func (m *machine[E]) replace(h instance, args string, by AddHandler[E], fx *statemachine.Fx) (instance, bool) {
 	by.Client = h.Client
 	old := m.terminate(h, Why{Cause: Swapped, Args: args}, Exit{New: &by.Handler, NewClient: by.Client}, fx, m.exited)
 	after, out := m.begin(by, old, fx)
-	if f, failed := out.(Failed); failed { // whoever sent the event does not learn of it
+	f, failed := out.(Failed)
+	if failed { // whoever sent the event does not learn of it
 		m.exited(Exit{Handler: by.Handler, Why: Why{Cause: Crashed, Reason: f.Detail}}, fx)
-		return nil
 	}
-	return []instance{after}
+	return after, !failed
 }
 
 // begin calls the Init of a new handler. The output is Ok, or says what failed.

@@ -144,7 +144,7 @@ type anyKind[E any] interface {
 	call(q, s any, fx *Fx[E]) (next, reply any)
 	info(m statemachine.Message, s any, fx *Fx[E]) any
 	terminate(why Why, s any, fx *statemachine.Fx) any
-	hears() (events, calls, infos bool)
+	calls() bool // whether it takes any
 	forms() *forms
 }
 
@@ -168,9 +168,7 @@ func (k *Kind[E, S, A, Q, R]) erase() (string, anyKind[E]) {
 
 func (k *erased[E, S, A, Q, R]) forms() *forms { return &k.f }
 
-func (k *erased[E, S, A, Q, R]) hears() (events, calls, infos bool) {
-	return k.HandleEvent != nil, k.HandleCall != nil, k.HandleInfo != nil
-}
+func (k *erased[E, S, A, Q, R]) calls() bool { return k.HandleCall != nil }
 
 func (k *erased[E, S, A, Q, R]) init(s Start[any]) (any, error) {
 	if k.Init == nil {
@@ -180,6 +178,9 @@ func (k *erased[E, S, A, Q, R]) init(s Start[any]) (any, error) {
 }
 
 func (k *erased[E, S, A, Q, R]) event(e E, s any, fx *Fx[E]) any {
+	if k.HandleEvent == nil {
+		return s
+	}
 	return k.HandleEvent(e, must[S](s), fx)
 }
 
@@ -188,6 +189,9 @@ func (k *erased[E, S, A, Q, R]) call(q, s any, fx *Fx[E]) (next, reply any) {
 }
 
 func (k *erased[E, S, A, Q, R]) info(m statemachine.Message, s any, fx *Fx[E]) any {
+	if k.HandleInfo == nil {
+		return s
+	}
 	return k.HandleInfo(m, must[S](s), fx)
 }
 

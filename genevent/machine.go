@@ -125,12 +125,7 @@ func (m *machine[E]) step(in Input[E], s State, fx *statemachine.Effects[Output]
 }
 
 func (m *machine[E]) notify(e E, s State, fx *statemachine.Fx) State {
-	return m.each(s, fx, "event", func(k anyKind[E], state any, hx *Fx[E]) (any, bool) {
-		if events, _, _ := k.hears(); !events {
-			return nil, false
-		}
-		return k.event(e, state, hx), true
-	})
+	return m.each(s, fx, "event", func(k anyKind[E], state any, hx *Fx[E]) any { return k.event(e, state, hx) })
 }
 
 // info tells all handlers of a message. If it is the end of a client, that
@@ -145,12 +140,7 @@ func (m *machine[E]) info(msg statemachine.Message, s State, fx *statemachine.Fx
 			return true
 		})
 	}
-	return m.each(s, fx, "info", func(k anyKind[E], state any, hx *Fx[E]) (any, bool) {
-		if _, _, infos := k.hears(); !infos {
-			return nil, false
-		}
-		return k.info(msg, state, hx), true
-	})
+	return m.each(s, fx, "info", func(k anyKind[E], state any, hx *Fx[E]) any { return k.info(msg, state, hx) })
 }
 
 func (m *machine[E]) call(in Call[E], s State, fx *statemachine.Fx) (State, Output) {
@@ -160,15 +150,21 @@ func (m *machine[E]) call(in Call[E], s State, fx *statemachine.Fx) (State, Outp
 	}
 	h := s.handlers[i]
 	k := m.kinds[h.Handler.Kind]
-	if _, calls, _ := k.hears(); !calls {
+	if !k.calls() {
 		return s, failed(ErrBadModule, nil)
 	}
 	var reply any
-	after, crash := m.update(h, fx, "call", func(hx *Fx[E]) (next any) {
+	hx := &Fx[E]{Fx: fx}
+	after, stays, crash := m.update(h, hx, "call", func() (next any) {
 		next, reply = k.call(in.query, h.state, hx)
 		return next
 	})
-	s.handlers = slices.Concat(s.handlers[:i], after, s.handlers[i+1:])
+	if stays {
+		s.handlers = slices.Clone(s.handlers)
+		s.handlers[i] = after
+	} else {
+		s = s.without(i)
+	}
 	if crash != nil {
 		return s, failed(ErrExit, crash.Value)
 	}
