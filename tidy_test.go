@@ -34,9 +34,11 @@ var mayImport = map[string][]string{
 	"supervisor":               {"statemachine"},
 	"conformance":              {"conformance/otp", "conformance/scenario", "eventloop", "supervisor", "statemachine", "codec"},
 	"conformance/event":        {"conformance/scenario", "genevent", "statemachine", "codec"},
+	"conformance/statem":       {"conformance/scenario", "genstatem", "statemachine", "codec"},
 	"conformance/otp":          {"conformance/scenario"},
 	"conformance/scenario":     {"supervisor", "statemachine"},
 	"genevent":                 {"statemachine", "codec"},
+	"genstatem":                {"statemachine", "codec"},
 	"eventloop":                {"supervisor", "statemachine", "journal", "codec"},
 	"httpapi":                  {"statemachine", "codec"},
 	"examples/kvstore":         {"statemachine", "codec"},
@@ -44,7 +46,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages use no clock, no randomness, no goroutine and no I/O.
-var pure = []string{"codec", "statemachine", "supervisor", "genevent"}
+var pure = []string{"codec", "statemachine", "supervisor", "genstatem", "genevent"}
 
 var impureImports = []string{"os", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "log", "log/slog", "context", "syscall"}
 

@@ -1,0 +1,281 @@
+package statem
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// world runs a player's machine. What it makes happen is handled by run; the
+// player is told by its methods replied and exited.
+type world interface {
+	// start begins a life of the machine. Returns Init's error.
+	start(*statemachine.Machine[state, content, string]) error
+	alive() bool
+	call(caller, what string)
+	cast(what string)
+	// info sends the message that tables make the info event what of.
+	info(what string)
+	// strangerExit and parentExit are exit signals.
+	strangerExit(statemachine.Reason)
+	parentExit(statemachine.Reason)
+	stop(statemachine.Reason)
+	kill()
+	// advance lets time pass. Unless batch is set, what happens meanwhile is handled.
+	advance(d time.Duration, batch bool)
+	run()
+	// state returns the state of the machine, which is at rest; replace changes
+	// it.
+	state() state
+	replace(state)
+}
+
+// player plays one scenario.
+type player struct {
+	s      *Scenario
+	tables *tables
+	trace  *trace
+	world  world
+	calls  int
+	exit   string // how the machine ended the last time
+}
+
+// Play plays a scenario in virtual time, and returns the trace. If restore is
+// set, the machine's state is encoded and decoded again after each operation,
+// which must change nothing.
+func Play(s *Scenario, restore bool) string {
+	trace, _ := play(s, restore)
+	return trace
+}
+
+// play is Play; valid is false if OTP's trace may be another: see Check.
+func play(s *Scenario, restore bool) (trace string, valid bool) {
+	p := newPlayer(s)
+	w := &virtualWorld{p: p}
+	p.world = w
+	for _, op := range s.Ops {
+		p.do(op)
+		if restore && p.world.alive() {
+			w.v.Replace(w.v.Saved())
+		}
+	}
+	return p.end(), !w.tie() && !p.trace.lost
+}
+
+func newPlayer(s *Scenario) *player {
+	t := &trace{zero: map[string]bool{}}
+	return &player{s: s, trace: t, tables: &tables{s, t}}
+}
+
+// end ends the scenario, and returns the trace.
+func (p *player) end() string {
+	if p.world.alive() {
+		p.trace.echo("end")
+		p.world.stop(statemachine.Shutdown)
+		p.finish(nil)
+	}
+	return "scenario " + p.s.Name + "\n" + p.trace.out.String() + "end\n"
+}
+
+// do carries out one line of the scenario.
+func (p *player) do(op string) {
+	p.trace.echo(op)
+	f := strings.Fields(op)
+	switch {
+	case f[0] == "start":
+		p.finish([]string{p.start()})
+	case f[0] == "advance":
+		p.advance(f, false)
+		p.finish(nil)
+	case !p.world.alive():
+		p.finish([]string{"noproc"})
+	case f[0] == "batch":
+		var results []string
+		for _, item := range splitWords(f[1:]) {
+			results = append(results, p.item(item, true)...)
+		}
+		p.world.run()
+		p.finish(results)
+	default:
+		results := p.item(f, false)
+		if p.world.alive() {
+			p.world.run()
+		}
+		p.finish(results)
+	}
+}
+
+// item carries out an operation on a machine that lives, or did when a batch
+// began, and returns its results.
+func (p *player) item(f []string, batch bool) []string {
+	switch f[0] {
+	case "call":
+		p.calls++
+		caller := "c" + strconv.Itoa(p.calls)
+		p.world.call(caller, f[1])
+		return []string{caller}
+	case "cast":
+		p.world.cast(f[1])
+	case "info":
+		p.world.info(f[1])
+	case "advance":
+		p.advance(f, batch)
+	case "stranger_exit":
+		p.world.strangerExit(reason(f[1]))
+	case "parent_exit":
+		p.world.parentExit(reason(f[1]))
+	case "kill":
+		p.world.kill()
+	case "stop":
+		p.world.stop(reason(f[1]))
+		if p.exit != f[1] {
+			return []string{"exit"}
+		}
+		return []string{"ok"}
+	case "replace":
+		s := p.world.state()
+		s.State, s.Data = f[1], s.Data.change(f[2:])
+		p.world.replace(s)
+		return []string{"ok"}
+	default:
+		return []string{"badop"}
+	}
+	return nil
+}
+
+func (p *player) start() string {
+	if p.world.alive() {
+		return "badop"
+	}
+	err := p.world.start(p.tables.machine())
+	switch {
+	case err == nil:
+		p.world.run()
+		return "ok"
+	case errors.Is(err, statemachine.ErrIgnore):
+		return "ignore"
+	}
+	return "error " + whyError(err)
+}
+
+func (p *player) advance(f []string, batch bool) {
+	ms, err := strconv.Atoi(f[1])
+	if err != nil {
+		panic(fmt.Sprintf("%q is no time", f[1]))
+	}
+	p.world.advance(time.Duration(ms)*time.Millisecond, batch)
+}
+
+// finish ends an operation.
+func (p *player) finish(results []string) {
+	if !p.world.alive() {
+		p.trace.finish(results, "dead")
+		return
+	}
+	s := p.world.state()
+	text := fmt.Sprintf("state %s d=%d", s.State, s.Data.D)
+	var labels []string
+	for _, h := range s.Data.Held {
+		labels = append(labels, h.Caller)
+	}
+	if len(labels) > 0 {
+		text += " held=" + strings.Join(labels, ",")
+	}
+	p.trace.finish(results, text)
+}
+
+// exited notes that the machine has ended, and who waits in vain.
+func (p *player) exited(r statemachine.Reason, waiting []string) {
+	p.exit = why(r)
+	p.trace.line("exit %s", p.exit)
+	for _, caller := range waiting {
+		p.trace.line("lost %s %s", caller, p.exit)
+	}
+}
+
+// virtualWorld is a Virtual.
+type virtualWorld struct {
+	p       *player
+	machine *statemachine.Machine[state, content, string]
+	v       *Virtual[content, string]
+	callers []string // by their From, which are counted from 1
+}
+
+func (w *virtualWorld) start(m *statemachine.Machine[state, content, string]) error {
+	if w.v == nil {
+		label := func(from statemachine.From) string { return w.callers[from-1] }
+		w.v = &Virtual[content, string]{
+			Replied: func(to statemachine.From, out string) { w.p.trace.replied(label(to), out) },
+			Exited: func(r statemachine.Reason, waiting []statemachine.From) {
+				var labels []string
+				for _, from := range waiting {
+					labels = append(labels, label(from))
+				}
+				w.p.exited(r, labels)
+			},
+		}
+	}
+	w.machine, w.v.Machine = m, m
+	return w.v.Start()
+}
+
+func (w *virtualWorld) tie() bool   { return w.v != nil && w.v.Tie() }
+func (w *virtualWorld) alive() bool { return w.v != nil && w.v.Alive() }
+
+func (w *virtualWorld) call(caller, what string) {
+	w.callers = append(w.callers, caller)
+	w.v.Call(content{what, caller})
+}
+
+func (w *virtualWorld) cast(what string) { w.v.Cast(content{Event: what}) }
+
+func (w *virtualWorld) info(what string) {
+	w.v.Tell(statemachine.MonitorDown{Name: statemachine.Name(what)})
+}
+
+func (w *virtualWorld) strangerExit(r statemachine.Reason) {
+	if w.v.Traps() {
+		w.v.Tell(statemachine.Exit{Name: "stranger", Reason: r})
+	} else if r.Class != statemachine.ClassNormal {
+		w.v.Kill(r)
+	}
+}
+
+func (w *virtualWorld) parentExit(r statemachine.Reason) {
+	if w.v.Traps() {
+		w.v.Stop(r)
+	} else {
+		w.v.Kill(r)
+	}
+}
+
+func (w *virtualWorld) stop(r statemachine.Reason) { w.v.Stop(r) }
+func (w *virtualWorld) kill()                      { w.v.Kill(statemachine.Killed) }
+func (w *virtualWorld) run()                       { w.v.Run() }
+
+func (w *virtualWorld) advance(d time.Duration, batch bool) {
+	if w.v != nil {
+		w.v.Advance(d, !batch)
+	}
+}
+
+func (w *virtualWorld) state() state {
+	s, err := w.machine.State.Decode(codec.Msgpack, w.v.Saved())
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func (w *virtualWorld) replace(s state) {
+	saved, err := w.machine.State.Append(nil, codec.Msgpack, s)
+	if err != nil {
+		panic(err)
+	}
+	w.v.Replace(saved)
+}

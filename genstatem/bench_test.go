@@ -1,0 +1,87 @@
+package genstatem_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/genstatem"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// phase is a state of the machines that are measured.
+type phase int
+
+type (
+	counted = genstatem.Machine[phase, int, int, int]
+	count   = genstatem.Event[int]
+	counter = genstatem.Effects[int, int]
+)
+
+// counting returns a machine whose events do next to nothing.
+func counting() counted {
+	return counted{
+		HandleEvent: func(ev count, s phase, n int, fx *counter) (phase, int) {
+			fx.Reply(ev.From, n+ev.Content)
+			return s, n + ev.Content
+		},
+		Event: codec.Of[int](),
+		Reply: codec.Of[int](),
+	}
+}
+
+// steps measures inputs that are called.
+func steps(b *testing.B, m statemachine.Server) {
+	moment := statemachine.NewMoment(func() int64 { return 1 }, nil)
+	p := m.New("counter", moment).(statemachine.Port[int, int])
+	if err := p.Init(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		moment.Set(1, 1)
+		moment.SetFrom(7)
+		if _, crash := p.StepIn(1); crash != nil {
+			b.Fatal(crash)
+		}
+	}
+}
+
+func BenchmarkStep(b *testing.B) {
+	b.Run("plain", func(b *testing.B) {
+		type state struct {
+			phase phase
+			n     int
+		}
+		steps(b, &statemachine.Machine[state, int, int]{
+			Step:   statemachine.Pure(func(in int, s state) (state, int) { s.n += in; return s, s.n }),
+			Input:  codec.Of[int](),
+			Output: codec.Of[int](),
+		})
+	})
+	b.Run("handle_event", func(b *testing.B) { steps(b, genstatem.New(counting())) })
+	b.Run("state_functions", func(b *testing.B) {
+		m := counting()
+		m.States = map[phase]genstatem.Callback[phase, int, int, int]{0: m.HandleEvent, 1: m.HandleEvent, 2: m.HandleEvent}
+		m.HandleEvent = nil
+		steps(b, genstatem.New(m))
+	})
+	b.Run("next_state", func(b *testing.B) {
+		m := counting()
+		m.HandleEvent = func(ev count, s phase, n int, fx *counter) (phase, int) {
+			fx.Reply(ev.From, n)
+			return 1 - s, n + 1
+		}
+		m.Enter = func(_, _ phase, n int, fx *counter) int { return n }
+		steps(b, genstatem.New(m))
+	})
+	b.Run("state_timeout", func(b *testing.B) {
+		m := counting()
+		m.HandleEvent = func(ev count, s phase, n int, fx *counter) (phase, int) {
+			fx.Reply(ev.From, n)
+			fx.SetTimeout(genstatem.StateTimeout, time.Second, 1)
+			return 1 - s, n + 1
+		}
+		steps(b, genstatem.New(m))
+	})
+}
