@@ -3,11 +3,14 @@ package journal
 // Log keeps batches in order, and a snapshot. It is where a program waits until something cannot be lost any more, be
 // it for a disk or for other machines, without standing still: it hands over and is called back.
 //
-// All methods may be called from any goroutine. Append and Save take effect in the order of their calls. The dones of
-// Append are called in the order of their calls, those of Save likewise, while a Save that takes long may be done after
-// Appends that came later. Each done is called exactly once, one at a time, on a goroutine of the Log's and never on the
-// caller's: a caller may hold a lock that done takes. A done must return soon, since the next ones wait for it; it may
-// call Append and Save, but not Close.
+// All methods may be called from any goroutine. Append and Save take effect in the order of their calls, with one
+// exception: a Save that takes long holds up no Append that comes later, and may take effect after it. It keeps that
+// batch, as it keeps all after Update.Index, so that once both are done nobody can tell. Until then a Recover, or a crash,
+// may find the later batches and the snapshot before.
+//
+// The dones of Append are called in the order of their calls, those of Save likewise. Each done is called exactly once,
+// one at a time, on a goroutine of the Log's and never on the caller's: a caller may hold a lock that done takes. A done
+// must return soon, since the next ones wait for it; it may call Append and Save, but not Close.
 //
 // Append and Save do not wait for the disk. What is handed over and not yet done is not bounded here: the caller must.
 //

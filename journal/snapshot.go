@@ -34,9 +34,9 @@ type Update struct {
 	App   []byte // at most MaxStateBytes; must not be changed until done
 
 	// States yields name and encoder of each state to be put, of 1 to MaxNameBytes and at most MaxStateBytes; nil means
-	// none. If a name comes twice the last one counts. Both the iterator and the encoders run on the Log's goroutine,
-	// before done, so that encoding keeps nobody waiting: what they refer to must not change until then. A slice that an
-	// encoder returns belongs to the Log.
+	// none. If a name comes twice the last one counts. Both the iterator and the encoders run on goroutines of the Log's,
+	// one at a time and in any order, before done, so that encoding keeps nobody waiting: what they refer to must not
+	// change until then. A slice that an encoder returns belongs to the Log.
 	States iter.Seq2[string, Encode]
 
 	// Delete names states to be deleted, before States are put. A name without a state is no error.

@@ -1,7 +1,6 @@
 package boltlog
 
 import (
-	"errors"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -13,7 +12,7 @@ import (
 // batch that is larger has a transaction to itself.
 const groupMaxBytes = 64 << 20
 
-// groupLen says how many of calls are Appends that one transaction takes; the first is one.
+// groupLen says how many calls from the first on are Appends that one transaction takes.
 func groupLen(calls []call) int {
 	size := 0
 	for i, c := range calls {
@@ -25,128 +24,128 @@ func groupLen(calls []call) int {
 	return len(calls)
 }
 
-// appendGroup makes the batches of group durable in one transaction and calls their dones.
-func (l *Log) appendGroup(group []call) {
+// commitAll is the committer: it carries out calls and steps until none is left. While it waits for the disk the next
+// ones gather.
+func (l *Log) commitAll(ended chan struct{}) {
+	defer close(ended)
+	var calls []call
+	for {
+		l.mu.Lock()
+		clear(calls) // what they refer to is free to go
+		calls, l.queue = l.queue, calls[:0]
+		var s *step
+		if l.step != nil && (l.step.alone || groupLen(calls) > 0) {
+			s, l.step = l.step, nil
+		}
+		if len(calls) == 0 && s == nil {
+			l.committing = nil
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+		l.carryOut(calls, s)
+	}
+}
+
+// carryOut carries out calls in order, successive ones of Append together, and the first of those together with s: a
+// step that has a commit to itself would keep an Append waiting that comes meanwhile.
+func (l *Log) carryOut(calls []call, s *step) {
+	for len(calls) > 0 {
+		n := 1
+		switch c := calls[0]; {
+		case c.saved != nil:
+			l.handSave(c)
+		case c.closed:
+			c.appended(0, journal.ErrClosed)
+		default:
+			n = groupLen(calls)
+			l.commit(calls[:n], s)
+			s = nil
+		}
+		calls = calls[n:]
+	}
+	if s != nil {
+		l.commit(nil, s)
+	}
+}
+
+// handSave gives the saver a call whose turn it is: its index may be that of a batch that is durable now.
+func (l *Log) handSave(c call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.saves = append(l.saves, save{c, l.last})
+	l.wakeSaver()
+}
+
+// commit makes the batches of group durable and does a step, which may be nil, in one transaction, and calls the dones.
+func (l *Log) commit(group []call, s *step) {
 	first := l.last + 1
 	last := l.last + uint64(len(group))
-	err := l.db.Update(func(tx *bolt.Tx) error {
-		b := batchesOf(tx)
-		for i, c := range group {
-			if err := b.Put(indexKey(first+uint64(i)), c.batch.Bytes()); err != nil {
+	err := l.failed
+	if err == nil && (len(group) > 0 || s.apply != nil) {
+		err = l.db.Update(func(tx *bolt.Tx) error {
+			if err := putBatches(tx, group, first); err != nil {
 				return err
 			}
+			if s != nil && s.apply != nil {
+				if err := s.apply(tx); err != nil {
+					return err
+				}
+			}
+			// gofail: var commitBefore struct{}
+			return nil
+		})
+		// gofail: var commitAfter struct{}
+		if err != nil {
+			err = l.fail(err)
 		}
-		return b.SetSequence(last)
-	})
-	if err != nil {
-		l.fail(err)
-		for _, c := range group {
-			c.fail(l.failed)
-		}
-		return
 	}
-	l.last = last
+	if err == nil {
+		l.last = last
+	}
 	for i, c := range group {
+		if err != nil {
+			c.appended(0, err)
+			continue
+		}
 		c.appended(first+uint64(i), nil)
 	}
+	if s != nil {
+		s.end(err)
+	}
+}
+
+// putBatches puts the batches of group, the first with the index first.
+func putBatches(tx *bolt.Tx, group []call, first uint64) error {
+	if len(group) == 0 {
+		return nil
+	}
+	b := batchesOf(tx)
+	for i, c := range group {
+		if err := b.Put(indexKey(first+uint64(i)), c.batch.Bytes()); err != nil {
+			return err
+		}
+		// gofail: var commitBetweenBatches struct{}
+	}
+	return b.SetSequence(first + uint64(len(group)) - 1)
+}
+
+// end tells of the end of a step; failed is what ended the Log, or nil.
+func (s *step) end(failed error) {
+	if failed != nil && s.err != journal.ErrClosed {
+		s.err = failed
+	}
+	if s.saved != nil {
+		s.saved(s.err)
+	}
+	s.result <- s.err
 }
 
 // fail ends the Log. Whatever the cause, it is not tried again: after a sync that failed the kernel may hold the pages
 // for clean, and the next sync would acknowledge what was never stored.
-func (l *Log) fail(cause error) {
+func (l *Log) fail(cause error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.failed = fmt.Errorf("journal file %s: %w: %w", l.path, journal.ErrFailed, cause)
-}
-
-// save applies u in one transaction.
-func (l *Log) save(u journal.Update) error {
-	err := l.db.Update(func(tx *bolt.Tx) error { return l.apply(bucketsOf(tx), tx, u) })
-	if errors.Is(err, journal.ErrRefused) {
-		return fmt.Errorf("journal file %s: %w", l.path, err)
-	}
-	if err != nil {
-		l.fail(err)
-		return l.failed
-	}
-	if u.Index != 0 {
-		l.snapshot = u.Index
-	}
-	return nil
-}
-
-func (l *Log) apply(b buckets, tx *bolt.Tx, u journal.Update) error {
-	if err := u.Check(l.snapshot, l.last); err != nil {
-		return err
-	}
-	if err := applyStates(b.states, u); err != nil {
-		return err
-	}
-	if u.Index == 0 {
-		return nil
-	}
-	if err := b.ours.Put(keySnapshot, encodeSnapshot(u)); err != nil {
-		return err
-	}
-	return l.drop(b.batches, tx, u.Index)
-}
-
-// applyStates deletes and puts states, and counts them.
-func applyStates(b *bolt.Bucket, u journal.Update) error {
-	count := b.Sequence()
-	for _, name := range u.Delete {
-		key := []byte(name)
-		if len(key) == 0 || b.Get(key) == nil {
-			continue
-		}
-		if err := b.Delete(key); err != nil {
-			return err
-		}
-		count--
-	}
-	if u.States != nil {
-		for name, encode := range u.States {
-			state, err := journal.EncodeState(name, encode, nil)
-			if err != nil {
-				return err
-			}
-			key := []byte(name)
-			if b.Get(key) == nil {
-				count++
-			}
-			if err := b.Put(key, encodeState(name, state)); err != nil {
-				return err
-			}
-		}
-	}
-	return b.SetSequence(count)
-}
-
-// drop deletes the batches up to index. A few are deleted one by one; where few stay, they are put into a new bucket,
-// which saves looking at each that goes.
-func (l *Log) drop(b *bolt.Bucket, tx *bolt.Tx, index uint64) error {
-	if going, staying := index-l.snapshot, l.last-index; staying > going {
-		for i := l.snapshot + 1; i <= index; i++ {
-			if err := b.Delete(indexKey(i)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	var stay [][]byte
-	for i := index + 1; i <= l.last; i++ {
-		stay = append(stay, b.Get(indexKey(i)))
-	}
-	if err := tx.DeleteBucket(bucketBatches); err != nil {
-		return err
-	}
-	b, err := tx.CreateBucket(bucketBatches)
-	if err != nil {
-		return err
-	}
-	b.FillPercent = 1
-	for i, sealed := range stay {
-		if err := b.Put(indexKey(index+1+uint64(i)), sealed); err != nil {
-			return err
-		}
-	}
-	return b.SetSequence(l.last)
+	return l.failed
 }

@@ -2,7 +2,6 @@ package boltlog
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,12 +44,14 @@ func initialize(path string) error {
 		return err
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketOurs, bucketBatches, bucketStates} {
+		const layer = 1
+		for _, name := range [][]byte{bucketOurs, bucketBatches, bucketParts, layerName(layer)} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
 		}
-		return tx.Bucket(bucketOurs).Put(keyFormat, binary.BigEndian.AppendUint32(nil, formatVersion))
+		ours := tx.Bucket(bucketOurs)
+		return errors.Join(putFormat(ours), ours.Put(keyLayers, encodeLayers([]uint64{layer})))
 	})
 	return cmp.Or(err, db.Close())
 }

@@ -8,7 +8,11 @@
 //
 // The file holds the batches that are not yet part of the snapshot, each as one value, and the saved states. While one
 // commit waits for the disk, further batches gather, and the next commit takes all of them: a caller who waits for each
-// batch pays two syncs for it, many callers share them. No timer is involved.
+// batch pays two syncs for it, many callers share them.
+//
+// A Save holds up no Append, however large it is. What is small is written at once; anything else in steps of 256 KiB,
+// which share their commits with batches, to a place where nobody looks for it, and the last, small step makes it the
+// snapshot. What that replaces, batches and states, is removed in steps afterwards.
 //
 // # Guarantees
 //
@@ -16,20 +20,26 @@
 // disk keeps its word that what was synced is stored. After either, Open finds the last transaction that was complete;
 // nothing is repaired and nothing needs to be.
 //
-// An update is one transaction: after a crash all of it is there, states, index and the dropping of batches, or nothing.
+// An update takes effect in one transaction: after a crash all of it is there, states, index and the dropping of batches,
+// or nothing. What an update that was cut short has left in the file is removed by the next Log, after its first Append
+// or Save.
 //
 // Open changes no file that it refuses, and Recover hands over nothing that is damaged. Before bbolt may follow the
 // pages of a file, Open checks each of them, since bbolt itself ends the program when it meets a damaged one.
+//
+// Files of the first format are read as they are, and become files of this one with the first Save; a program that knows
+// the first format only refuses them from then on.
 //
 // # Limits
 //
 // A file belongs to one process at a time and to a machine's own disk: bbolt locks it and maps it into memory.
 //
-// An update is held in memory, encoded, until it is committed, and bbolt copies it once more: one of 1 GiB takes some
-// 3 to 5 GiB for a moment, and seconds, in which batches that are appended wait. Updates of what has changed keep it small.
+// A Save holds one state at a time in memory, encoded, beside what the encoder needs to make it. That is one allocation
+// of somewhat more than the state's last size, where the encoder uses the room it is given.
 //
-// The file does not shrink; room that is free in it is used again. Open reads the inner pages of all of it, which takes
-// longer the more small batches there are; see BenchmarkOpen.
+// While a large update is written the file holds the states before and after. It does not shrink by itself; room that is
+// free in it is used again. Open reads the inner pages of all of it, which takes longer the more small batches there are;
+// see BenchmarkOpen.
 //
 // If the page that the very last commit wrote last is damaged, bbolt takes it for a commit that the loss of power cut
 // short, and the file is what it was one commit earlier. One cannot be told from the other.

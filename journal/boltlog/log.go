@@ -2,30 +2,36 @@ package boltlog
 
 import (
 	"sync"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/lineshaft/lineshaft/journal"
 )
 
-// Log is a journal.Log in one file: see there for what its methods promise. It is made by Open and runs one goroutine
-// while it has work.
+// Log is a journal.Log in one file: see there for what its methods promise. It is made by Open and runs two goroutines
+// while it has work: the committer, the only one that writes to the file and calls dones, and the saver, which prepares
+// what Saves have the committer write.
 type Log struct {
 	path string
 	db   *bolt.DB
 
-	mu      sync.Mutex
-	queue   []call
-	running chan struct{} // closed when the goroutine that runs now ends; nil if there is none
-	closed  bool
+	mu         sync.Mutex
+	queue      []call
+	step       *step         // what the saver waits for
+	committing chan struct{} // closed when the committer that runs now ends; nil if there is none
+	saves      []save
+	saving     chan struct{} // as committing
+	tidies     bool          // there is something to tidy, and the saver has not been told
+	appended   time.Time     // when Append was called last
+	closed     bool
+	failed     error // what ended it; every later call gets it
 
 	release  sync.Once
 	closeErr error
 
-	// These belong to the goroutine that runs; its successor finds them through mu.
-	last     uint64 // index of the last durable batch
-	snapshot uint64 // index of the durable snapshot. Invariant: snapshot <= last
-	failed   error  // what ended it; every later call gets it
+	last  uint64 // index of the last durable batch; it belongs to the committer
+	saver saver  // it belongs to the saver's goroutine
 }
 
 var _ journal.Log = (*Log)(nil)
@@ -39,12 +45,19 @@ type call struct {
 	closed   bool // the Log was closed before the call
 }
 
-func (c call) fail(err error) {
-	if c.appended != nil {
-		c.appended(0, err)
-	} else {
-		c.saved(err)
-	}
+// save is a call of Save that has had its turn among the calls.
+type save struct {
+	call
+	last uint64 // index of the last batch that was appended before it
+}
+
+// step is what the saver has the committer do.
+type step struct {
+	apply  func(tx *bolt.Tx) error // in one transaction, maybe with batches; nil: nothing
+	err    error                   // what saved is given where apply is nil
+	saved  func(error)             // nil: nobody is to be told
+	result chan error              // capacity 1; what saved was given
+	alone  bool                    // no longer waits for an Append to share its commit with
 }
 
 // Append implements journal.Log.
@@ -60,63 +73,96 @@ func (l *Log) Save(u journal.Update, done func(error)) {
 	l.hand(call{update: u, saved: done})
 }
 
-// hand queues a call, and starts the goroutine that carries it out if none runs.
+// hand queues a call. The first shows that the program goes on with what it has recovered; nothing is tidied before it.
 func (l *Log) hand(c call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.closed = l.closed
 	l.queue = append(l.queue, c)
-	if l.running == nil {
-		l.running = make(chan struct{})
-		go l.run(l.running)
+	if c.appended != nil {
+		l.appended = time.Now()
+	}
+	l.wakeCommitter()
+	if l.tidies && !l.closed {
+		l.tidies = false
+		l.wakeSaver()
 	}
 }
 
-// run carries out calls until none is left. While it waits for the disk the next ones gather in the queue.
-func (l *Log) run(ended chan struct{}) {
-	defer close(ended)
-	var calls []call
+// wakeCommitter sees to it that one runs; the caller holds mu. So does wakeSaver.
+func (l *Log) wakeCommitter() {
+	if l.committing == nil {
+		l.committing = make(chan struct{})
+		go l.commitAll(l.committing)
+	}
+}
+
+func (l *Log) wakeSaver() {
+	if l.saving == nil {
+		l.saving = make(chan struct{})
+		go l.saveAll(l.saving)
+	}
+}
+
+// What a step waits for. While callers append, one that shares a commit with them delays them less than one that has
+// a commit to itself, for which they would wait and then for their own.
+const (
+	shareWait  = 2 * time.Millisecond   // how long a step waits for an Append
+	shareAfter = 100 * time.Millisecond // how long after the last Append steps no longer wait
+)
+
+// do hands a step to the committer, waits, and returns what became of it. The saver calls it.
+func (l *Log) do(s *step) error {
+	s.result = make(chan error, 1)
+	l.mu.Lock()
+	l.step = s
+	s.alone = l.closed || time.Since(l.appended) > shareAfter
+	if s.alone {
+		l.wakeCommitter()
+	}
+	l.mu.Unlock()
+	if s.alone {
+		return <-s.result
+	}
+	wait := time.NewTimer(shareWait)
+	defer wait.Stop()
+	select {
+	case err := <-s.result:
+		return err
+	case <-wait.C:
+	}
+	l.mu.Lock()
+	if l.step == s {
+		s.alone = true
+		l.wakeCommitter()
+	}
+	l.mu.Unlock()
+	return <-s.result
+}
+
+// state returns whether the Log was closed, and what ended it.
+func (l *Log) state() (closed bool, failed error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed, l.failed
+}
+
+// Close implements journal.Log. What could be tidied is left to the next Log.
+func (l *Log) Close() error {
 	for {
 		l.mu.Lock()
-		clear(calls) // what they refer to is free to go
-		calls, l.queue = l.queue, calls[:0]
-		if len(calls) == 0 {
-			l.running = nil
-			l.mu.Unlock()
-			return
-		}
+		l.closed = true
+		committing, saving := l.committing, l.saving
 		l.mu.Unlock()
-		l.carryOut(calls)
-	}
-}
-
-// carryOut carries out calls in order, successive ones of Append together.
-func (l *Log) carryOut(calls []call) {
-	for len(calls) > 0 {
-		n := 1
-		switch c := calls[0]; {
-		case c.closed:
-			c.fail(journal.ErrClosed)
-		case l.failed != nil:
-			c.fail(l.failed)
-		case c.saved != nil:
-			c.saved(l.save(c.update))
-		default:
-			n = groupLen(calls)
-			l.appendGroup(calls[:n])
+		if committing == nil && saving == nil {
+			break
 		}
-		calls = calls[n:]
-	}
-}
-
-// Close implements journal.Log.
-func (l *Log) Close() error {
-	l.mu.Lock()
-	l.closed = true
-	running := l.running
-	l.mu.Unlock()
-	if running != nil {
-		<-running
+		if saving != nil {
+			<-saving
+		}
+		if committing != nil {
+			<-committing
+		}
 	}
 	l.release.Do(func() { l.closeErr = l.db.Close() })
 	return l.closeErr

@@ -2,7 +2,6 @@ package boltlog
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -106,14 +105,18 @@ func open(path string, opts Options) (*Log, error) {
 		return nil, boltError(err, opts)
 	}
 	l := &Log{path: path, db: db}
-	err = db.View(func(tx *bolt.Tx) (err error) {
-		l.snapshot, l.last, err = readIndices(bucketsOf(tx))
+	err = db.View(func(tx *bolt.Tx) error {
+		v, err := viewOf(tx)
+		if err == nil {
+			l.saver, l.last, err = newSaver(v)
+		}
 		return err
 	})
 	if err != nil {
 		_ = db.Close() // err says what is wrong
 		return nil, err
 	}
+	l.saver.log, l.tidies = l, l.saver.untidy
 	return l, nil
 }
 
@@ -147,30 +150,13 @@ func inspect(path string, opts Options) error {
 		if err := verifyPages(file, tx); err != nil {
 			return err
 		}
-		return checkOurs(tx)
+		v, err := viewOf(tx)
+		if err == nil {
+			_, _, err = newSaver(v)
+		}
+		return err
 	})
 	return cmp.Or(err, db.Close())
-}
-
-// checkOurs checks the format version and that the buckets are there.
-func checkOurs(tx *bolt.Tx) error {
-	ours := tx.Bucket(bucketOurs)
-	if ours == nil {
-		return errForeign
-	}
-	format := ours.Get(keyFormat)
-	if len(format) != formatBytes {
-		return fmt.Errorf("%w: a format version of %d bytes", journal.ErrDamaged, len(format))
-	}
-	if v := binary.BigEndian.Uint32(format); v != formatVersion {
-		return fmt.Errorf("%w: %d where this program reads %d", journal.ErrVersion, v, formatVersion)
-	}
-	for _, name := range [][]byte{bucketBatches, bucketStates} {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: bucket %q is missing", journal.ErrDamaged, name)
-		}
-	}
-	return nil
 }
 
 var errForeign = fmt.Errorf("%w: it is a bbolt file of another program", journal.ErrFormat)

@@ -33,6 +33,9 @@ func edit(t *testing.T, path string, change func(*bolt.Tx) error) {
 	}
 }
 
+// layer1 is the bucket where the states of a file are that has had no large Save.
+const layer1 = "layer-0000000000000001"
+
 // someLog makes a journal with a snapshot, states and batches.
 func someLog(t *testing.T, path string) {
 	t.Helper()
@@ -120,14 +123,14 @@ var refusedFiles = []struct {
 		})
 	}, journal.ErrFormat, "it is a bbolt file of another program"},
 	{"newer version", edited(func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte("lineshaft")).Put([]byte("format"), []byte{0, 0, 0, 2})
-	}), journal.ErrVersion, "2 where this program reads 1"},
+		return tx.Bucket([]byte("lineshaft")).Put([]byte("format"), []byte{0, 0, 0, 3})
+	}), journal.ErrVersion, "3 where this program reads 1 and 2"},
 	{"odd version", edited(func(tx *bolt.Tx) error {
 		return tx.Bucket([]byte("lineshaft")).Put([]byte("format"), []byte("one"))
 	}), journal.ErrDamaged, "a format version of 3 bytes"},
 	{"without states", edited(func(tx *bolt.Tx) error {
-		return tx.DeleteBucket([]byte("states"))
-	}), journal.ErrDamaged, `bucket "states" is missing`},
+		return tx.DeleteBucket([]byte(layer1))
+	}), journal.ErrDamaged, `bucket "layer-0000000000000001" is missing`},
 	{"without the first batch", edited(func(tx *bolt.Tx) error {
 		return tx.Bucket([]byte("batches")).Delete(binary.BigEndian.AppendUint64(nil, 2))
 	}), journal.ErrDamaged, "batch 0000000000000003 where batch 2 was"},
@@ -143,10 +146,10 @@ var refusedFiles = []struct {
 		v := bytes.Clone(b.Get([]byte("snapshot")))
 		v[7]++
 		return b.Put([]byte("snapshot"), v)
-	}), journal.ErrDamaged, "snapshot: CRC32C"},
+	}), journal.ErrDamaged, "snapshot: damaged: CRC32C"},
 	{"short snapshot", edited(func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte("lineshaft")).Put([]byte("snapshot"), make([]byte, 19))
-	}), journal.ErrDamaged, "snapshot: 19 bytes are too few"},
+		return tx.Bucket([]byte("lineshaft")).Put([]byte("snapshot"), make([]byte, 3))
+	}), journal.ErrDamaged, "snapshot: damaged: 3 bytes are too few"},
 	{"cut within the pages", cut(3 * 4096), journal.ErrDamaged, "12288 bytes are left of"},
 	{"cut within the meta pages", cut(5000), journal.ErrDamaged, "too small"},
 	{"cut within the first page", cut(1000), journal.ErrFormat, "it is not a bbolt file"},
@@ -202,17 +205,17 @@ func TestRecoverRefuses(t *testing.T) {
 		text   string
 	}{
 		{"changed state", func(tx *bolt.Tx) error {
-			return tx.Bucket([]byte("states")).Put([]byte("p"), []byte("stateCRC!"))
-		}, `state of "p": CRC32C`},
+			return tx.Bucket([]byte(layer1)).Put([]byte("p"), []byte("state\x00CRC!"))
+		}, `state of "p": damaged: CRC32C`},
 		{"short state", func(tx *bolt.Tx) error {
-			return tx.Bucket([]byte("states")).Put([]byte("p"), []byte("CRC"))
-		}, `state of "p": 3 bytes are too few`},
+			return tx.Bucket([]byte(layer1)).Put([]byte("p"), []byte("CRC"))
+		}, `state of "p": damaged: 3 bytes are too few`},
 		{"renamed state", func(tx *bolt.Tx) error {
-			b := tx.Bucket([]byte("states"))
+			b := tx.Bucket([]byte(layer1))
 			return errors.Join(b.Put([]byte("q"), bytes.Clone(b.Get([]byte("p")))), b.Delete([]byte("p")))
-		}, `state of "q": CRC32C`},
+		}, `state of "q": damaged: CRC32C`},
 		{"lost state", func(tx *bolt.Tx) error {
-			return tx.Bucket([]byte("states")).Delete([]byte("p"))
+			return tx.Bucket([]byte(layer1)).Delete([]byte("p"))
 		}, "0 states where there were 1"},
 		{"changed batch", func(tx *bolt.Tx) error {
 			b := tx.Bucket([]byte("batches"))

@@ -1,7 +1,6 @@
 package boltlog
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -17,13 +16,12 @@ import (
 func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, journal.Batch) error) error {
 	var theirs error // what snapshot or batch returned
 	err := l.db.View(func(tx *bolt.Tx) error {
-		var b buckets
+		var v view
 		var s journal.Snapshot
-		var last uint64
 		err := guard(func() (err error) {
-			b = bucketsOf(tx)
-			last = b.batches.Sequence()
-			s, err = readSnapshot(b)
+			if v, err = viewOf(tx); err == nil {
+				s, err = readSnapshot(v)
+			}
 			return err
 		})
 		if err != nil {
@@ -32,7 +30,7 @@ func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, 
 		if theirs = snapshot(s); theirs != nil {
 			return nil
 		}
-		return eachBatch(b.batches, s.Index, last, func(index uint64, sealed journal.Batch) bool {
+		return eachBatch(v.batches, s.Index, v.batches.Sequence(), func(index uint64, sealed journal.Batch) bool {
 			theirs = batch(index, sealed)
 			return theirs == nil
 		})
@@ -61,37 +59,44 @@ func guard(read func() error) (err error) {
 }
 
 // readSnapshot reads the snapshot and verifies every state, so that what is handed over later is intact.
-func readSnapshot(b buckets) (journal.Snapshot, error) {
-	s, err := decodeSnapshot(b.ours.Get(keySnapshot))
-	if err != nil {
-		return s, err
+func readSnapshot(v view) (journal.Snapshot, error) {
+	r := v.snapshot
+	if err := v.verify(r.app); err != nil {
+		return journal.Snapshot{}, fmt.Errorf("application state: %w", err)
 	}
-	var count uint64
-	err = b.states.ForEach(func(name, value []byte) error {
-		count++
-		_, err := decodeState(name, value)
-		return err
+	err := v.walk(func(l layer, name, value []byte) error {
+		c, err := decodeEntry(l.number, name, value)
+		if err != nil {
+			return err
+		}
+		if err := v.verify(c); err != nil {
+			return fmt.Errorf("state of %q: %w", name, err)
+		}
+		return nil
 	})
 	if err != nil {
-		return s, err
+		return journal.Snapshot{}, err
 	}
-	if want := b.states.Sequence(); count != want {
-		return s, fmt.Errorf("%w: %d states where there were %d", journal.ErrDamaged, count, want)
+	s := journal.Snapshot{Index: r.index, Time: r.time, App: v.bytes(r.app), States: v.states()}
+	if len(s.App) == 0 {
+		s.App = nil
 	}
-	s.States = eachState(b.states)
 	return s, nil
 }
 
-// eachState yields the states of a bucket that was verified.
-func eachState(b *bolt.Bucket) iter.Seq2[string, []byte] {
+// states yields the states, which were verified.
+func (v view) states() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		c := b.Cursor()
-		for name, value := c.First(); name != nil; name, value = c.Next() {
-			n := len(value) - crcBytes
-			if !yield(string(name), value[:n:n]) {
-				return
+		_ = v.walk(func(l layer, name, value []byte) error {
+			c := content{state: value[:len(value)-crcBytes]}
+			if l.number != 0 {
+				c, _ = decodeContent(c.state)
 			}
-		}
+			if c.kind != contentGone && !yield(string(name), v.bytes(c)) {
+				return errStopped
+			}
+			return nil
+		})
 	}
 }
 
@@ -99,7 +104,8 @@ func eachState(b *bolt.Bucket) iter.Seq2[string, []byte] {
 // missing up to last.
 func eachBatch(b *bolt.Bucket, index, last uint64, handOver func(uint64, journal.Batch) bool) error {
 	c := b.Cursor()
-	for step := c.First; ; step = c.Next {
+	first := func() ([]byte, []byte) { return c.Seek(indexKey(index + 1)) } // those before it are on their way out
+	for step := first; ; step = c.Next {
 		var sealed journal.Batch
 		var end bool
 		err := guard(func() (err error) {
@@ -137,32 +143,4 @@ func readBatch(index uint64, key, value []byte) (journal.Batch, error) {
 		return sealed, fmt.Errorf("batch %d: %w", index, err)
 	}
 	return sealed, nil
-}
-
-func checkIndex(key []byte, want uint64) error {
-	if len(key) != indexBytes || binary.BigEndian.Uint64(key) != want {
-		return fmt.Errorf("%w: batch %x where batch %d was", journal.ErrDamaged, key, want)
-	}
-	return nil
-}
-
-// readIndices reads the indices of the snapshot and of the last batch, and checks them by the ends of the batches.
-func readIndices(b buckets) (snapshot, last uint64, err error) {
-	s, err := decodeSnapshot(b.ours.Get(keySnapshot))
-	if err != nil {
-		return 0, 0, err
-	}
-	last = b.batches.Sequence()
-	c := b.batches.Cursor()
-	if first, _ := c.First(); first != nil {
-		if err := checkIndex(first, s.Index+1); err != nil {
-			return 0, 0, err
-		}
-		end, _ := c.Last()
-		return s.Index, last, checkIndex(end, last)
-	}
-	if s.Index != last {
-		return 0, 0, fmt.Errorf("%w: batches %d to %d are missing", journal.ErrDamaged, s.Index+1, last)
-	}
-	return s.Index, last, nil
 }
