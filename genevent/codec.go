@@ -2,185 +2,200 @@ package genevent
 
 import (
 	"errors"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
+	"fmt"
 
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
-// What is typed per kind, and the events, are values of any shape in here: of
-// what shape says the kind that stands beside them.
+// inputs is the codec of a manager's inputs.
+type inputs[E any] struct{ m *machine[E] }
 
-type wireAdd struct {
-	Kind   string            `json:"kind"`
-	ID     string            `json:"id,omitempty"`
-	Args   codec.Raw         `json:"args"`
-	Client statemachine.Name `json:"client,omitempty"`
-}
-
-type wireDelete struct {
-	Kind string `json:"kind"`
-	ID   string `json:"id,omitempty"`
-	Args string `json:"args"`
-}
-
-type wireSwap struct {
-	Kind string  `json:"kind"`
-	ID   string  `json:"id,omitempty"`
-	Args string  `json:"args"`
-	New  wireAdd `json:"new"`
-}
-
-type wireCall struct {
-	Kind  string    `json:"kind"`
-	ID    string    `json:"id,omitempty"`
-	Query codec.Raw `json:"query"`
-}
-
-type wireStop struct {
-	Reason string `json:"reason"`
-	Detail string `json:"detail,omitempty"`
-}
-
-type (
-	wireNotify     struct{ codec.Raw }
-	wireSyncNotify struct{ codec.Raw }
-	wireWhich      struct{}
-)
-
-type wireReply struct {
-	Kind  string    `json:"kind"`
-	Value codec.Raw `json:"value"`
-}
-
-type wireState struct {
-	Handlers []wireInstance `json:"handlers"`
-	Stopped  bool           `json:"stopped,omitempty"`
-}
-
-type wireInstance struct {
-	Kind   string            `json:"kind"`
-	ID     string            `json:"id,omitempty"`
-	Client statemachine.Name `json:"client,omitempty"`
-	State  codec.Raw         `json:"state"`
-}
-
-var wireInputs = codec.Union[any](
-	codec.Case[wireNotify]("notify"), codec.Case[wireSyncNotify]("sync_notify"), codec.Case[wireAdd]("add_handler"),
-	codec.Case[wireDelete]("delete_handler"), codec.Case[wireSwap]("swap_handler"), codec.Case[wireCall]("call"),
-	codec.Case[wireWhich]("which_handlers"), codec.Case[wireStop]("stop"))
-
-var wireOutputs = codec.Union[any](codec.Case[Ok]("ok"), codec.Case[wireReply]("reply"),
-	codec.Case[Handlers]("handlers"), codec.Case[Failed]("error"))
-
-var wireStates = codec.Of[wireState]()
-
-// form encodes values of one type, by way of JSON.
-type form interface {
-	raw(v any) (codec.Raw, error)
-	value(r codec.Raw) (any, error)
-}
-
-type typedForm[T any] struct{ codec codec.Codec[T] }
-
-// formOf returns the form of T; a nil codec is codec.Of.
-func formOf[T any](c codec.Codec[T]) form {
-	if c == nil {
-		c = codec.Of[T]()
-	}
-	return typedForm[T]{c}
-}
-
-func (f typedForm[T]) raw(v any) (codec.Raw, error) {
-	t, ok := as[T](v)
-	if !ok {
-		return codec.Raw{}, errors.New("genevent: two kinds have one name")
-	}
-	text, err := f.codec.Append(nil, codec.JSON, t)
-	if err != nil {
-		return codec.Raw{}, err
-	}
-	return codec.ParseRaw(text)
-}
-
-func (f typedForm[T]) value(r codec.Raw) (any, error) {
-	t, err := f.codec.Decode(codec.JSON, []byte(r.String()))
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// reader makes values of what was decoded, until the first error.
-type reader[E any] struct {
-	m      *machine[E]
-	format codec.Format
-	err    error
-}
-
-// fail notes an error about the value at path.
-func (r *reader[E]) fail(path string, err error) {
-	if r.err != nil {
-		return
-	}
-	refused := &codec.Error{Kind: codec.Meaningless, Err: err}
-	if own := new(codec.Error); errors.As(err, &own) {
-		*refused = *own
-		if own.Path != "" && own.Path[0] != '[' {
-			path += "."
-		}
-		path += own.Path
-	}
-	refused.Format, refused.Path, refused.Offset = r.format, path, -1
-	r.err = refused
-}
-
-// kind returns how the values of the kind are encoded that stands at path.
-func (r *reader[E]) kind(path, name string) *forms {
-	if k := r.m.kinds[name]; k != nil {
-		return k.forms()
-	}
-	r.fail(path, &codec.Error{
-		Kind:     codec.Meaningless,
-		Expected: "one of the kinds " + strings.Join(slices.Sorted(maps.Keys(r.m.kinds)), ", "),
-		Found:    strconv.Quote(text(name)),
-	})
-	return nil
-}
-
-func (r *reader[E]) value(path string, f form, raw codec.Raw) any {
-	if r.err != nil {
-		return nil
-	}
-	v, err := f.value(raw)
-	if err != nil {
-		r.fail(path, err)
-	}
-	return v
-}
-
-// raws makes what is encoded of values, until the first error.
-type raws[E any] struct {
-	m   *machine[E]
-	err error
-}
-
-func (w *raws[E]) of(kind string, which func(*forms) form, v any) (raw codec.Raw) {
-	k := w.m.kinds[kind]
-	switch {
-	case w.err != nil:
-	case k == nil:
-		w.err = errors.New("genevent: there is no kind " + strconv.Quote(text(kind)))
+// Append implements codec.Codec.
+func (c inputs[E]) Append(dst []byte, f codec.Format, in Input[E]) ([]byte, error) {
+	w := &raws[E]{m: c.m}
+	var wire any
+	switch in := in.(type) {
+	case Notify[E]:
+		wire = wireNotify{c.event(w, in.Event)}
+	case SyncNotify[E]:
+		wire = wireSyncNotify{c.event(w, in.Event)}
+	case AddHandler[E]:
+		wire = c.add(w, in)
+	case DeleteHandler[E]:
+		wire = wireDelete{in.Handler.Kind, in.Handler.ID, in.Args}
+	case SwapHandler[E]:
+		wire = wireSwap{in.Handler.Kind, in.Handler.ID, in.Args, c.add(w, in.New)}
+	case Call[E]:
+		wire = wireCall{in.Handler.Kind, in.Handler.ID, w.of(in.Handler.Kind, queryForm, in.query)}
+	case WhichHandlers[E]:
+		wire = wireWhich{}
+	case Stop[E]:
+		wire = stopping(in.Reason)
 	default:
-		raw, w.err = which(k.forms()).raw(v)
+		w.err = fmt.Errorf("genevent: a %T cannot be encoded", in)
+	}
+	if w.err != nil {
+		return dst, w.err
+	}
+	return wireInputs.Append(dst, f, wire)
+}
+
+func (c inputs[E]) event(w *raws[E], e E) (raw codec.Raw) {
+	if w.err == nil {
+		raw, w.err = typedForm[E]{c.m.Event}.raw(e)
 	}
 	return raw
 }
 
-func argsForm(f *forms) form  { return f.args }
-func queryForm(f *forms) form { return f.query }
-func replyForm(f *forms) form { return f.reply }
-func stateForm(f *forms) form { return f.state }
+func (c inputs[E]) add(w *raws[E], in AddHandler[E]) wireAdd {
+	return wireAdd{in.Handler.Kind, in.Handler.ID, w.of(in.Handler.Kind, argsForm, in.args), in.Client}
+}
+
+// Decode implements codec.Codec.
+func (c inputs[E]) Decode(f codec.Format, data []byte) (in Input[E], err error) {
+	wire, err := wireInputs.Decode(f, data)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader[E]{m: c.m, format: f}
+	switch wire := wire.(type) {
+	case wireNotify:
+		in = Notify[E]{c.readEvent(r, "notify", wire.Raw)}
+	case wireSyncNotify:
+		in = SyncNotify[E]{c.readEvent(r, "sync_notify", wire.Raw)}
+	case wireAdd:
+		in = r.add("add_handler", wire)
+	case wireDelete:
+		r.kind("delete_handler.kind", wire.Kind)
+		in = DeleteHandler[E]{Handler{wire.Kind, wire.ID}, wire.Args}
+	case wireSwap:
+		r.kind("swap_handler.kind", wire.Kind)
+		in = SwapHandler[E]{Handler{wire.Kind, wire.ID}, wire.Args, r.add("swap_handler.new", wire.New)}
+	case wireCall:
+		call := Call[E]{Handler: Handler{wire.Kind, wire.ID}}
+		if k := r.kind("call.kind", wire.Kind); k != nil {
+			call.query = r.value("call.query", k.query, wire.Query)
+		}
+		in = call
+	case wireWhich:
+		in = WhichHandlers[E]{}
+	case wireStop:
+		in = Stop[E]{r.reason(wire)}
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return in, nil
+}
+
+func (c inputs[E]) readEvent(r *reader[E], path string, raw codec.Raw) E {
+	e, _ := as[E](r.value(path, typedForm[E]{c.m.Event}, raw))
+	return e
+}
+
+func (r *reader[E]) add(path string, wire wireAdd) AddHandler[E] {
+	in := AddHandler[E]{Handler: Handler{wire.Kind, wire.ID}, Client: wire.Client}
+	if k := r.kind(path+".kind", wire.Kind); k != nil {
+		in.args = r.value(path+".args", k.args, wire.Args)
+	}
+	return in
+}
+
+func stopping(r statemachine.Reason) wireStop {
+	wire := wireStop{Reason: r.Class.String()}
+	if r.Detail != nil {
+		wire.Detail = text(r.Detail)
+	}
+	return wire
+}
+
+func (r *reader[E]) reason(wire wireStop) statemachine.Reason {
+	for class := statemachine.ClassNormal; class <= statemachine.ClassCrash; class++ {
+		if class.String() != wire.Reason {
+			continue
+		}
+		reason := statemachine.Reason{Class: class}
+		if wire.Detail != "" {
+			reason.Detail = errors.New(wire.Detail)
+		}
+		return reason
+	}
+	r.fail("stop.reason", &codec.Error{
+		Kind:     codec.Meaningless,
+		Expected: "normal, shutdown, shutdown_t, killed or crash",
+		Found:    fmt.Sprintf("%q", text(wire.Reason)),
+	})
+	return statemachine.Normal
+}
+
+// outputs is the codec of a manager's outputs.
+type outputs[E any] struct{ m *machine[E] }
+
+// Append implements codec.Codec.
+func (c outputs[E]) Append(dst []byte, f codec.Format, out Output) ([]byte, error) {
+	var wire any = out
+	if reply, ok := out.(Reply); ok {
+		w := &raws[E]{m: c.m}
+		wire = wireReply{reply.Kind, w.of(reply.Kind, replyForm, reply.value)}
+		if w.err != nil {
+			return dst, w.err
+		}
+	}
+	return wireOutputs.Append(dst, f, wire)
+}
+
+// Decode implements codec.Codec.
+func (c outputs[E]) Decode(f codec.Format, data []byte) (Output, error) {
+	wire, err := wireOutputs.Decode(f, data)
+	if err != nil {
+		return nil, err
+	}
+	reply, ok := wire.(wireReply)
+	if !ok {
+		return wire.(Output), nil
+	}
+	r := &reader[E]{m: c.m, format: f}
+	out := Reply{Kind: reply.Kind}
+	if k := r.kind("reply.kind", reply.Kind); k != nil {
+		out.value = r.value("reply.value", k.reply, reply.Value)
+	}
+	return out, r.err
+}
+
+// states is the codec of a manager's states.
+type states[E any] struct{ m *machine[E] }
+
+// Append implements codec.Codec.
+func (c states[E]) Append(dst []byte, f codec.Format, s State) ([]byte, error) {
+	w := &raws[E]{m: c.m}
+	wire := wireState{Handlers: make([]wireInstance, len(s.handlers)), Stopped: s.stopped}
+	for i, h := range s.handlers {
+		wire.Handlers[i] = wireInstance{h.Handler.Kind, h.Handler.ID, h.Client, w.of(h.Handler.Kind, stateForm, h.state)}
+	}
+	if w.err != nil {
+		return dst, w.err
+	}
+	return wireStates.Append(dst, f, wire)
+}
+
+// Decode implements codec.Codec.
+func (c states[E]) Decode(f codec.Format, data []byte) (State, error) {
+	wire, err := wireStates.Decode(f, data)
+	if err != nil {
+		return State{}, err
+	}
+	r := &reader[E]{m: c.m, format: f}
+	s := State{handlers: make([]instance, len(wire.Handlers)), stopped: wire.Stopped}
+	for i, h := range wire.Handlers {
+		s.handlers[i] = instance{Handler: Handler{h.Kind, h.ID}, Client: h.Client}
+		path := fmt.Sprintf("handlers[%d]", i)
+		if k := r.kind(path+".kind", h.Kind); k != nil {
+			s.handlers[i].state = r.value(path+".state", k.state, h.State)
+		}
+	}
+	if r.err != nil {
+		return State{}, r.err
+	}
+	return s, nil
+}

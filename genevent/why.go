@@ -7,8 +7,8 @@ type Why struct {
 	Cause Cause `json:"cause"`
 	// Args is what a delete or a swap says.
 	Args string `json:"args,omitempty"`
-	// Reason is, of ClientExited, the reason of the client's end, and of Failed
-	// the text of what a function has panicked with.
+	// Reason is, of ClientExited, the reason of the client's end, and of Crashed
+	// the text of what a function has panicked with, or an Init has returned.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -19,7 +19,7 @@ const (
 	Deleted      Cause = "delete_handler" // a DeleteHandler
 	Swapped      Cause = "swap_handler"   // a SwapHandler, or its own Fx.Swap
 	Removed      Cause = "remove_handler" // its own Fx.Remove
-	Crashed      Cause = "error"          // a panic
+	Crashed      Cause = "error"          // a panic; of one that was to take another's place, that its Init failed
 	Stopped      Cause = "stop"           // the manager ends
 	ClientExited Cause = "client_exit"    // the process that supervises it has ended
 )
@@ -36,6 +36,7 @@ type Exit struct {
 	// that one's Client.
 	New       *Handler          `json:"new,omitempty"`
 	NewClient statemachine.Name `json:"new_client,omitempty"`
-	// Crash is, of Crashed, the panic with its stack. It is not encoded.
+	// Crash is, of Crashed, the panic with its stack; nil where an Init failed. It
+	// is not encoded.
 	Crash *statemachine.CrashError `json:"-"`
 }
