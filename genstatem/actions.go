@@ -44,10 +44,10 @@ func (t *turn[S, D, E, R]) apply() {
 	}
 }
 
-// setsAnew reports whether the timeout runs and is set to run anew.
+// setsAnew reports whether a timeout that runs is set to run anew.
 func (t *turn[S, D, E, R]) setsAnew(typ EventType) bool {
-	for i, a := range t.fx.actions {
-		if a.kind == actSet && a.typ == typ && a.after > 0 && !overruled(t.fx.actions, i) {
+	for i := range t.fx.actions {
+		if a := &t.fx.actions[i]; a.kind == actSet && a.typ == typ && a.after > 0 && !overruled(t.fx.actions, i) {
 			return t.s.more.running(typ) != nil
 		}
 	}

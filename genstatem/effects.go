@@ -131,6 +131,9 @@ func (fx *Effects[E, R]) Stop(r statemachine.Reason) { fx.stop, fx.reason = true
 // StopNoReply is Stop: whoever has no reply by then gets none.
 func (fx *Effects[E, R]) StopNoReply(r statemachine.Reason) { fx.Stop(r) }
 
+// plain reports whether nothing was asked for but an answer to the caller.
+func (fx *Effects[E, R]) plain() bool { return len(fx.actions) == 0 && !fx.repeat && !fx.stop }
+
 // reset makes it ready for a callback that handles an event of from.
 func (fx *Effects[E, R]) reset(from statemachine.From) {
 	fx.from, fx.answers, fx.repeat, fx.stop = from, false, false, false

@@ -126,6 +126,11 @@ func (m *more[E]) empty() bool {
 }
 
 // same reports whether two contents are known to be equal.
-func same[E any](a, b *E) bool {
-	return reflect.ValueOf(a).Elem().Comparable() && any(*a) == any(*b)
+func same[E any](a, b *E) (same bool) {
+	x := any(*a)
+	if t := reflect.TypeOf(x); t == nil || !t.Comparable() {
+		return false
+	}
+	defer func() { recover() }() // an interface in it may hold what cannot be compared
+	return x == any(*b)
 }

@@ -121,6 +121,10 @@ func (t *turn[S, D, E, R]) handle(ev Event[E]) {
 func (t *turn[S, D, E, R]) transition(ev *Event[E], s S, d D) {
 	old := t.s.State
 	switch {
+	case s == old && t.fx.plain() && t.s.more == nil && len(t.zero) == 0: // as mostly, and faster
+		t.answerFirst()
+		t.s.Data = d
+		return
 	case t.fx.stop:
 		t.stop(0, s, d)
 		return
@@ -142,12 +146,14 @@ func (t *turn[S, D, E, R]) transition(ev *Event[E], s S, d D) {
 		m := t.more()
 		m.postponed = &postponed[E]{*ev, m.postponed}
 	}
-	t.cancelled(ev != nil, s != old)
-	if s != old && t.s.more != nil && t.s.more.postponed != nil {
-		for p := t.s.more.postponed; p != nil; p = p.older {
-			t.queue = append(t.queue, p.event)
+	if ev != nil && !t.setsAnew(EventTimeout) {
+		t.cancel(EventTimeout)
+	}
+	if s != old {
+		if !t.setsAnew(StateTimeout) {
+			t.cancel(StateTimeout)
 		}
-		t.more().postponed = nil
+		t.retry()
 	}
 	t.s.State, t.s.Data = s, d
 	if len(t.fx.actions) > 0 {
@@ -155,18 +161,15 @@ func (t *turn[S, D, E, R]) transition(ev *Event[E], s S, d D) {
 	}
 }
 
-// cancelled cancels the timeouts that an event or a change of state cancels.
-// Those that are set anew are left for that.
-func (t *turn[S, D, E, R]) cancelled(event, change bool) {
-	if t.s.more == nil && len(t.zero) == 0 {
+// retry makes the postponed events ones to be handled.
+func (t *turn[S, D, E, R]) retry() {
+	if t.s.more == nil || t.s.more.postponed == nil {
 		return
 	}
-	if event && !t.setsAnew(EventTimeout) {
-		t.cancel(EventTimeout)
+	for p := t.s.more.postponed; p != nil; p = p.older {
+		t.queue = append(t.queue, p.event)
 	}
-	if change && !t.setsAnew(StateTimeout) {
-		t.cancel(StateTimeout)
-	}
+	t.more().postponed = nil
 }
 
 // more returns what of the state may be changed.
@@ -229,7 +232,7 @@ func (t *turn[S, D, E, R]) reset() {
 	if cap(t.fx.actions) > keptMax {
 		t.fx.actions, t.fx.replies = nil, nil
 	}
-	t.s, t.step, t.fx.Fx = State[S, D, E]{}, nil, nil
+	t.s = State[S, D, E]{} // nothing that it leads to is to be kept
 	if t.direct {
 		t.reply = *new(R)
 	}
