@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 	"unsafe"
+
+	"github.com/lineshaft/lineshaft/statemachine"
 )
 
 // valuesMax is how many of the values that a value consists of are compared.
@@ -149,9 +151,13 @@ func (p *printer) mapping(v reflect.Value) {
 
 // structure prints the fields of a struct.
 func (p *printer) structure(v reflect.Value) {
-	if t, ok := v.Interface().(time.Time); ok {
+	switch t := v.Interface().(type) {
+	case time.Time:
 		p.text(t.UTC().Format(time.RFC3339Nano))
 		return
+	case statemachine.CrashError:
+		t.Stack = nil // names the goroutine
+		v = reflect.ValueOf(t)
 	}
 	if !v.CanAddr() { // only of what has an address can unexported fields be read
 		own := reflect.New(v.Type()).Elem()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/statemachine"
 )
 
 func TestContents(t *testing.T) {
@@ -57,6 +58,8 @@ func TestContents(t *testing.T) {
 		{map[string]inner{"k": {1, nil}}, `map[string]machinetest.inner map["k":{n:1 b:""}]`},
 		{*list.New(), "list.List {len:0}"},
 		{reflect.ValueOf(1), "reflect.Value {flag:130}"},
+		{&statemachine.CrashError{Name: "n", Value: 1, Stack: []byte("goroutine 7")},
+			`*statemachine.CrashError &{Name:"n" In:"" Value:int 1 Stack:""}`},
 	} {
 		if got := contents(&test.v, false); got != test.want {
 			t.Errorf("%T: got %s, want %s", test.v, got, test.want)

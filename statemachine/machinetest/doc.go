@@ -22,9 +22,9 @@
 // Values are compared by their JSON encoding and, as a codec may lose what it
 // should keep, by their contents too, whatever pointers lead to: all fields,
 // unexported ones among them. Nil and empty slices and maps have the same
-// contents, and so do times of the same instant. Two kinds of contents cannot be
-// compared and are left out: what a function has captured, and what a channel
-// holds.
+// contents, and so do times of the same instant. Three kinds of contents cannot be
+// compared and are left out: what a function has captured, what a channel holds,
+// and the stack of a *statemachine.CrashError.
 //
 // Types of other modules (the standard library among them) may hide different
 // insides behind equal behaviour, such as a tree that was built in another
