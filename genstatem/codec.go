@@ -205,3 +205,9 @@ func each[A, B any](all []A, f func(A) B) []B {
 	}
 	return made
 }
+
+// WithData returns a state with all that belongs to one of another type: it is
+// for Machine.Migrate. The contents of events stay as they are.
+func WithData[S2 comparable, D2 any, S comparable, D, E any](old State[S, D, E], s S2, d D2) State[S2, D2, E] {
+	return State[S2, D2, E]{State: s, Data: d, more: old.more}
+}

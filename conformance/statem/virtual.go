@@ -22,6 +22,7 @@ type Virtual[I, O any] struct {
 
 	moment  *statemachine.Moment
 	process statemachine.Port[I, O] // nil if it has ended
+	ended   statemachine.Port[I, O] // the last one that has
 	now     int64                   // nanoseconds
 	steps   uint64
 	callers []statemachine.From // that wait, in order
@@ -69,10 +70,27 @@ func (v *Virtual[I, O]) Start() error {
 	if err := p.Init(); err != nil {
 		return err
 	}
-	v.process, v.traps = p, false
 	v.first, v.mailbox, v.callers, v.timers = nil, nil, nil, map[string]*timer{}
-	v.carryOut()
+	v.live(p)
 	return nil
+}
+
+// Restart begins another life with the state that the last one has left, as a
+// supervised process whose states are saved: timers and what is in the mailbox
+// are still there. Returns Init's error.
+func (v *Virtual[I, O]) Restart() error {
+	v.ended.Keep()
+	v.set(0)
+	if err := v.ended.Init(); err != nil {
+		return err
+	}
+	v.live(v.ended)
+	return nil
+}
+
+func (v *Virtual[I, O]) live(p statemachine.Port[I, O]) {
+	v.process, v.traps = p, false
+	v.carryOut()
 }
 
 func (v *Virtual[I, O]) set(from statemachine.From) {
@@ -206,7 +224,7 @@ func (v *Virtual[I, O]) Stop(r statemachine.Reason) { v.end(r) }
 // Kill ends the process without its Terminate.
 func (v *Virtual[I, O]) Kill(r statemachine.Reason) {
 	waiting := v.callers
-	v.process, v.callers = nil, nil
+	v.process, v.ended, v.callers = nil, v.process, nil
 	v.Exited(r, waiting)
 }
 
