@@ -80,7 +80,10 @@ func (l *Loop) exchange(ctx context.Context, p *process, x any) error {
 	}
 	if l.enterFor(p) {
 		crash := p.Step(x)
-		return l.leaveAfter(p, crash)
+		if l.keepsWaiting(crash) {
+			return l.leaveWaiting(ctx, p, x)
+		}
+		return l.leaveAfter(crash)
 	}
 	return l.submit(ctx, p, x, false)
 }
@@ -91,8 +94,9 @@ func (l *Loop) castExchange(ctx context.Context, p *process, x any) error {
 		return late(ctx, p.name, statemachine.NotApplied)
 	}
 	if l.enterFor(p) {
+		l.moment.SetFrom(0)
 		crash := p.Step(x)
-		l.leaveAfter(p, crash)
+		l.leaveAfter(crash)
 		p.Free(x)
 		return nil
 	}
@@ -119,6 +123,11 @@ func (l *Loop) submit(ctx context.Context, p *process, x any, cast bool) error {
 		return nil
 	}
 	l.kick()
+	return l.await(ctx, e, room)
+}
+
+// await waits for the answer to e, which the loop has.
+func (l *Loop) await(ctx context.Context, e *entry, room bool) error {
 	select {
 	case <-e.done:
 	default:
@@ -128,8 +137,8 @@ func (l *Loop) submit(ctx context.Context, p *process, x any, cast bool) error {
 			return l.abandon(ctx, e, room)
 		}
 	}
-	err = e.err
-	if !cast { // the loop may still have to step a cast
+	err := e.err
+	if !e.cast { // the loop may still have to step a cast
 		l.queue.recycle(e)
 	}
 	return err
@@ -143,8 +152,15 @@ func (l *Loop) abandon(ctx context.Context, e *entry, room bool) error {
 		case <-e.done: // both at once
 			return e.err
 		default:
+		}
+		if !e.kept.Load() {
 			return late(ctx, name, statemachine.Unknown)
 		}
+		if l.abandonKept(e) {
+			return late(ctx, name, statemachine.Applied)
+		}
+		<-e.done
+		return e.err
 	}
 	if cast {
 		e.proc.unread.Add(-1)
@@ -154,6 +170,19 @@ func (l *Loop) abandon(ctx context.Context, e *entry, room bool) error {
 		return refused(name, statemachine.NotApplied, err)
 	}
 	return late(ctx, name, statemachine.NotApplied)
+}
+
+// abandonKept ends the wait for a reply that a later step was to give. False:
+// there is one.
+func (l *Loop) abandonKept(e *entry) bool {
+	l.enter()
+	defer l.exit()
+	if e.answered {
+		return false
+	}
+	e.answered = true
+	e.proc.drop(e)
+	return true
 }
 
 // readCrashed reports the crash of a read-only step to the loop, and waits
@@ -221,7 +250,12 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 	}
 	if r.loop.enterFor(r.proc) {
 		out, crash := r.port.StepIn(in)
-		return out, r.loop.leaveAfter(r.proc, crash)
+		if !r.loop.keepsWaiting(crash) {
+			return out, r.loop.leaveAfter(crash)
+		}
+		x := r.port.NewExchange(in)
+		err := r.loop.leaveWaiting(ctx, r.proc, x)
+		return x.Out, err
 	}
 	x := r.port.NewExchange(in)
 	if err := r.loop.submit(ctx, r.proc, x, false); err != nil {
@@ -244,8 +278,9 @@ func (r Ref[I, O]) Cast(ctx context.Context, in I) error {
 		}
 	}
 	if r.loop.enterFor(r.proc) {
+		r.loop.moment.SetFrom(0)
 		_, crash := r.port.StepIn(in)
-		r.loop.leaveAfter(r.proc, crash)
+		r.loop.leaveAfter(crash)
 		return nil
 	}
 	return r.loop.submit(ctx, r.proc, r.port.NewExchange(in), true)

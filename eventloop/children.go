@@ -146,13 +146,8 @@ func (l *Loop) Resume(sup statemachine.Name) error {
 
 // request sends r to its supervisor and waits for the answer.
 func (l *Loop) request(ctx context.Context, r *request) error {
-	if l.cfg.Durability != None && r.spec != nil {
-		if err := supervisor.CheckChild(r.spec); err != nil {
-			return r.failed(err)
-		}
-		if err := l.cfg.encodeSpec(r); err != nil {
-			return r.failed(err)
-		}
+	if err := l.prepare(r); err != nil {
+		return r.failed(err)
 	}
 	e := &entry{kind: kindRequest, req: r, done: make(chan struct{}, 1)}
 	r.entry = e
@@ -178,6 +173,25 @@ func (l *Loop) request(ctx context.Context, r *request) error {
 	default:
 		return otherwise
 	}
+}
+
+// prepare encodes the spec of a request, where that will be kept.
+func (l *Loop) prepare(r *request) error {
+	if l.cfg.Durability == None || r.spec == nil {
+		return nil
+	}
+	if err := supervisor.CheckChild(r.spec); err != nil {
+		return err
+	}
+	return l.cfg.encodeSpec(r)
+}
+
+// failedOrNil is failed, or nil.
+func (r *request) failedOrNil(err error) error {
+	if err == nil {
+		return nil
+	}
+	return r.failed(err)
 }
 
 // result is what the caller of an answered request is told.

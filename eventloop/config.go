@@ -36,6 +36,10 @@ type Config struct {
 	// DefaultSnapshotBytes.
 	SnapshotBytes int64
 
+	// Tasks is how many works of machines are done at a time, each on a goroutine
+	// of its own. Zero means DefaultTasks.
+	Tasks int
+
 	// Machines names the machines that children may be added with while the
 	// application runs, over HTTP ("machine" in a child spec), or by StartChild
 	// where their specs are kept. A spec in JSON is one of
@@ -64,6 +68,7 @@ const (
 	DefaultQueueLen      = 4096
 	DefaultBatchMax      = 1024
 	DefaultSnapshotBytes = 64 << 20
+	DefaultTasks         = 64
 )
 
 // Durability says what survives the end of the program.
@@ -106,6 +111,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("eventloop: BatchMax %d is negative", c.BatchMax)
 	case c.SnapshotBytes < 0:
 		return c, fmt.Errorf("eventloop: SnapshotBytes %d is negative", c.SnapshotBytes)
+	case c.Tasks < 0:
+		return c, fmt.Errorf("eventloop: Tasks %d is negative", c.Tasks)
 	case c.Durability > Always:
 		return c, fmt.Errorf("eventloop: unknown Durability %d", uint8(c.Durability))
 	case c.Durability != None && c.Log == nil:
@@ -119,6 +126,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.SnapshotBytes == 0 {
 		c.SnapshotBytes = DefaultSnapshotBytes
+	}
+	if c.Tasks == 0 {
+		c.Tasks = DefaultTasks
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

@@ -111,6 +111,11 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return l.writeExit(w, e, now)
 	case e.kind == kindRequest:
 		return l.writeRequest(w, e, now)
+	case e.kind == kindGoOn:
+		r := &request{op: opGoOn, sup: l.cfg.Root.Name}
+		return !e.derived || r.writeFact(w, e, now)
+	case e.kind == kindMessage:
+		return !p.journaled || l.writeMessage(w, e, now)
 	case l.cut:
 		l.refuse(e, statemachine.ErrStopping)
 		return false
@@ -120,8 +125,11 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		l.wait(e)
 		return false
 	}
-	err := w.AddFunc(journal.KindInput, string(p.name), func(dst []byte) ([]byte, error) { return p.AppendInput(dst, e.x) })
-	if err != nil {
+	kind, encode := journal.KindInput, func(dst []byte) ([]byte, error) { return p.AppendInput(dst, e.x) }
+	if e.cast {
+		kind, encode = journal.KindSent, func(dst []byte) ([]byte, error) { return p.AppendInput(append(dst, sentCast), e.x) }
+	}
+	if err := w.AddFunc(kind, string(p.name), encode); err != nil {
 		l.refuse(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 		return false
 	}
@@ -133,7 +141,7 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 func (l *Loop) writeExit(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
 	if e.life != 0 && e.life != p.life.Load() || p.reported || !p.alive {
-		l.queue.answer(e, nil) // that life has ended, or is about to
+		l.answer(e, nil) // that life has ended, or is about to
 		return false
 	}
 	p.reported, p.ready = true, false
@@ -190,7 +198,7 @@ func (l *Loop) committed() bool {
 		}
 		for _, e := range l.flight {
 			if e.cast && e.journaled() && l.ended == nil {
-				l.queue.answer(e, nil)
+				l.answer(e, nil)
 			}
 		}
 		return true
@@ -206,9 +214,9 @@ func (l *Loop) breakDown(err error) {
 	for _, e := range l.flight {
 		switch {
 		case e.kind != kindInput:
-			l.queue.answer(e, err)
+			l.answer(e, err)
 		case e.journaled():
-			l.queue.answer(e, refused(e.proc.name, statemachine.Unknown, err))
+			l.answer(e, refused(e.proc.name, statemachine.Unknown, err))
 		default:
 			l.refuse(e, err)
 		}
@@ -302,7 +310,13 @@ func (l *Loop) checkpoint() {
 			p.Keep()
 		}
 	}
-	u := journal.Update{Index: d.last, Time: d.time, App: l.saveShape(l.tree.Save()), States: l.keptAll(), Delete: d.deleted}
+	app, err := l.saveShape(l.tree.Save())
+	if err != nil {
+		d.tail = 0 // to be tried again later
+		l.tell(SaveFailed{err})
+		return
+	}
+	u := journal.Update{Index: d.last, Time: d.time, App: app, States: l.keptAll(), Delete: d.deleted}
 	if l.syncing.Load() {
 		u.Index, u.Time = u.Index-1, d.before // the batch that is being committed has not been applied
 	}

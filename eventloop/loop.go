@@ -1,6 +1,8 @@
 package eventloop
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -44,6 +46,18 @@ type Loop struct {
 	running  *process // the process being stepped or, if starting, initialised
 	starting bool
 	owed     []debt
+
+	posts     [2]post // what machines have sent: the derived post is the second
+	ids       [2]uint64
+	sent      uint64
+	calls     map[uint64]*asked
+	works     map[uint64]*work
+	todo      []func() // works that wait for a goroutine
+	busy      int      // goroutines that work
+	clockwork timers
+	armed     int64  // when the goroutine is woken for them; 0 for never
+	unarm     func() // or not
+	farewell  int    // how often letters may be gone on with once Stop was called
 
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
@@ -100,7 +114,9 @@ func (l *Loop) applyRest() {
 		e := l.batch[l.pos]
 		l.batch[l.pos] = nil
 		l.pos++
+		journaled := e.journaled()
 		l.run(e)
+		l.deliver(journaled)
 	}
 }
 
@@ -111,24 +127,20 @@ func (l *Loop) run(e *entry) {
 		l.at = max(l.at, e.time)
 	}
 	switch e.kind {
-	case kindInput:
-		if !p.takes(e) {
+	case kindInput, kindMessage:
+		switch {
+		case !p.takes(e):
 			l.wait(e)
-			return
+		case !l.concerns(e):
+			l.answer(e, nil)
+		default:
+			l.step(e)
 		}
-		if e.journaled() {
-			l.moment.Set(e.time, e.seed)
-		} else {
-			l.seed++
-			l.moment.Set(0, l.seed)
-		}
-		l.current, l.running = e, p
-		l.stepped(p.Step(e.x))
 	case kindExit:
-		if p.alive && (e.journaled() || e.life == 0 || p.life.Load() == e.life) {
+		if p.alive && (e.journaled() && !e.letter || e.life == 0 || p.life.Load() == e.life) {
 			l.exits(p, e.reason)
 		}
-		l.queue.answer(e, nil)
+		l.answer(e, nil)
 	case kindRequest:
 		l.ask(e)
 	case kindRetry:
@@ -141,7 +153,32 @@ func (l *Loop) run(e *entry) {
 			l.gone(p, e.dying.pid, e.reason)
 			l.settle()
 		}
+	case kindGoOn:
+		l.post(e.derived).asked = false
 	}
+}
+
+// concerns reports whether e, a message, is still to be stepped: what it is the
+// end of may have been cancelled meanwhile.
+func (l *Loop) concerns(e *entry) bool {
+	switch a, w := e.asked, e.work; {
+	case e.kind == kindInput:
+	case e.timer != nil:
+		return l.rang(e)
+	case a != nil:
+		e.asked = nil
+		if l.calls[a.id] != a {
+			return false
+		}
+		l.forgetCall(a)
+	case w != nil:
+		e.work = nil
+		if l.works[w.id] != w {
+			return false
+		}
+		l.dropWork(w)
+	}
+	return true
 }
 
 // now is the time that supervisors go by: where inputs are journaled that of
@@ -169,8 +206,18 @@ func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	}
 	p.steps++
 	x := l.moment.Exit()
+	noReply := l.carryFor(e, p)
 	if x == nil {
-		l.queue.answer(e, nil)
+		if !noReply {
+			l.answer(e, nil)
+		}
+		if len(p.first) > 0 {
+			l.settle()
+		}
+		return nil
+	}
+	if noReply {
+		l.endBy(nil, p, x.Reason, nil)
 		return nil
 	}
 	if x.NoReply {
@@ -178,6 +225,34 @@ func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	}
 	l.endBy(e, p, x.Reason, err)
 	return err
+}
+
+// carryFor carries out what the step of e has asked for, and reports whether e
+// waits for a reply yet, or has it already.
+func (l *Loop) carryFor(e *entry, p *process) (noReply bool) {
+	if e == nil || e.from == 0 {
+		if len(l.moment.Effects()) > 0 {
+			l.carry(p, e != nil && e.journaled())
+		}
+		return false
+	}
+	noReply = l.moment.NoReply()
+	if len(l.moment.Effects()) == 0 {
+		if noReply {
+			p.keep(e)
+		}
+		return noReply
+	}
+	from := e.from
+	p.keep(e) // a reply may be among the effects
+	l.carry(p, e.journaled())
+	if p.callers[from] != e {
+		return true
+	}
+	if !noReply {
+		p.drop(e)
+	}
+	return noReply
 }
 
 // endBy ends p because of a step of e, and then answers e.
@@ -198,7 +273,7 @@ func (l *Loop) pay(n int) {
 	for len(l.owed) > n {
 		d := l.owed[len(l.owed)-1]
 		l.owed = l.owed[:len(l.owed)-1]
-		l.queue.answer(d.e, d.err)
+		l.answer(d.e, d.err)
 	}
 }
 
@@ -247,15 +322,39 @@ func (l *Loop) enterFor(p *process) bool {
 	}
 	l.seed++
 	l.moment.Set(0, l.seed)
+	l.moment.SetFrom(statemachine.From(l.id(false)))
 	l.running = p
 	return true
 }
 
 // leaveAfter finishes the step that enterFor allowed.
-func (l *Loop) leaveAfter(p *process, crash *statemachine.CrashError) error {
+func (l *Loop) leaveAfter(crash *statemachine.CrashError) error {
 	err := l.stepped(crash)
+	if l.posts[0].list.n > 0 {
+		l.deliver(false)
+	}
 	l.exit()
 	return err
+}
+
+// keepsWaiting reports whether the step that enterFor allowed gave no reply, or
+// one that is not its output.
+func (l *Loop) keepsWaiting(crash *statemachine.CrashError) bool {
+	if crash != nil {
+		return false
+	}
+	return l.moment.NoReply() || slices.ContainsFunc(l.moment.Effects(), func(f statemachine.Effect) bool {
+		return f.Kind == statemachine.EffectReply && f.From == statemachine.From(l.ids[0]<<1)
+	})
+}
+
+// leaveWaiting is leaveAfter for a step that gave no reply: it waits for that.
+func (l *Loop) leaveWaiting(ctx context.Context, p *process, x any) error {
+	e := l.queue.fresh()
+	e.kind, e.proc, e.x, e.from = kindInput, p, x, statemachine.From(l.ids[0]<<1)
+	l.current = e
+	l.leaveAfter(nil)
+	return l.await(ctx, e, true)
 }
 
 // exit gives the role back: after some of the work that came meanwhile, and
@@ -302,6 +401,7 @@ func (l *Loop) goroutine() {
 			return
 		case <-l.wake:
 			l.enter()
+			l.ring()
 			l.work(1 << 10)
 			l.exit()
 		}
@@ -329,6 +429,7 @@ func (l *Loop) goexit(crash *statemachine.CrashError) {
 		if l.booting {
 			l.startAdded()
 		}
+		l.deliverRest()
 		if l.replays() {
 			l.replayRest()
 			return

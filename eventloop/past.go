@@ -92,7 +92,7 @@ func (p *past) read(index uint64, b journal.Batch) error {
 
 // load takes over a snapshot.
 func (l *Loop) load(s journal.Snapshot) error {
-	tree, err := l.loadShape(s.App)
+	tree, kept, err := l.loadShape(s.App)
 	if err != nil {
 		return fmt.Errorf("eventloop: the children that were added: %w", err)
 	}
@@ -112,6 +112,9 @@ func (l *Loop) load(s journal.Snapshot) error {
 	l.disk.last, l.disk.time = s.Index, s.Time
 	l.clock.advance(s.Time)
 	l.past.tree = tree
+	if err := l.restore(kept); err != nil {
+		return fmt.Errorf("eventloop: what machines have asked for: %w", err)
+	}
 	return nil
 }
 
@@ -189,7 +192,7 @@ func (l *Loop) replayBatches() error {
 func (l *Loop) replay(rec journal.Entry) error {
 	p := l.past
 	l.disk.tail += int64(journal.EntryOverheadBytes + len(rec.Name) + len(rec.Data))
-	e := &entry{time: p.time, seed: seedOf(p.time, p.n), answered: true}
+	e := &entry{time: p.time, seed: seedOf(p.time, p.n), answered: true, shared: true}
 	var err error
 	switch rec.Kind {
 	case journal.KindStart:
@@ -205,6 +208,7 @@ func (l *Loop) replay(rec journal.Entry) error {
 	}
 	if err == nil && e.kind != kindNone {
 		l.run(e)
+		l.deliver(true)
 	}
 	return err
 }
@@ -224,6 +228,8 @@ func (l *Loop) recorded(rec journal.Entry, e *entry) error {
 		}
 	case opBehind:
 		l.past.behind = true
+	case opGoOn:
+		e.kind, e.derived = kindGoOn, true
 	default:
 		e.kind, e.req, r.entry = kindRequest, r, e
 	}
@@ -249,7 +255,7 @@ func (l *Loop) addressed(rec journal.Entry, e *entry) error {
 		return nil // it was refused: the process had ended for good
 	case p != nil && p.born > 0 && (p.born == l.past.index || l.past.behind && p.born+1 == l.past.index):
 		return nil // it was written for another, that had the name before
-	case p == nil || rec.Kind == journal.KindInput && !p.Durable():
+	case p == nil || rec.Kind != journal.KindExit && !p.Durable():
 		return fmt.Errorf("%s is not, or no longer, a durable process of the tree; "+
 			"let the program that wrote the journal end in order before the tree is changed", rec.Name)
 	}
@@ -258,7 +264,18 @@ func (l *Loop) addressed(rec journal.Entry, e *entry) error {
 		e.kind, e.reason = kindExit, readReason(rec.Data)
 		return nil
 	}
-	x, err := p.Decode(codec.Msgpack, rec.Data)
+	data := rec.Data
+	switch rec.Kind {
+	case journal.KindMessage:
+		return l.readMessage(data, e)
+	case journal.KindSent:
+		if len(data) == 0 || data[0] != sentCast {
+			return fmt.Errorf("an input of %s was sent in an unknown way", p.name)
+		}
+		data, e.cast = data[1:], true
+		p.unread.Add(1)
+	}
+	x, err := p.Decode(codec.Msgpack, data)
 	if err != nil {
 		return fmt.Errorf("the input of %s: %w", p.name, err)
 	}

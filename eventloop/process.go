@@ -29,6 +29,15 @@ type process struct {
 	dying     *dying   // its Terminate is running
 	unusable  error    // why what was saved for it cannot be loaded
 
+	callers  map[statemachine.From]*entry // who wait for a reply of a later step
+	timers   map[string]*timer            // by name
+	first    []*entry                     // what is stepped before anything else
+	watchers []*process                   // who monitor it
+	watches  []*process                   // whom it monitors
+	links    []*process
+	traps    bool // exits of those it is linked to are messages
+	refused  bool // it is to be told that a cast of it was not delivered
+
 	held list // inputs that wait for it to be up, not journaled; the queue's lock guards it
 
 	journaled bool        // its inputs are journaled; never changes
@@ -140,21 +149,23 @@ func (l *Loop) refuse(e *entry, err error) { l.refuseAs(e, statemachine.NotAppli
 
 func (l *Loop) refuseAs(e *entry, o statemachine.Outcome, err error) {
 	if e.kind != kindInput {
-		l.queue.answer(e, err)
+		l.answer(e, err)
 		return
 	}
 	if e.cast {
 		e.proc.unread.Add(-1)
 	}
-	l.queue.answer(e, refused(e.proc.name, o, err))
+	l.answer(e, refused(e.proc.name, o, err))
 }
 
 // next takes the entry that is to be stepped first, of those that waited for p.
 func (l *Loop) next(p *process) *entry {
-	if len(p.committed) > 0 {
-		e := p.committed[0]
-		p.committed = p.committed[1:]
-		return e
+	for _, list := range []*[]*entry{&p.first, &p.committed} {
+		if len(*list) > 0 {
+			e := (*list)[0]
+			*list = (*list)[1:]
+			return e
+		}
 	}
 	p.committed = nil
 	if !p.ready {

@@ -34,6 +34,19 @@ type entry struct {
 	time int64 // never 0
 	seed uint64
 
+	from   statemachine.From    // kindInput: who waits for the output
+	kept   atomic.Bool          // kindInput: a later step answers
+	msg    statemachine.Message // kindMessage
+	timer  *timer               // kindMessage: it is due
+	id     uint64               // of the timer, as it was then
+	work   *work                // kindMessage: its end
+	asked  *asked               // kindInput: the machine's call that it is; kindMessage: the reply to it
+	letter bool                 // sent by a machine, which waits for no answer here
+	sender *process             // of a letter
+	tag    string               // kindRequest: the sender's word for it
+
+	derived bool // kindGoOn: of which post
+
 	err  error         // the answer, valid once done has been received from
 	done chan struct{} // capacity 1; nil if nobody waits
 }
@@ -50,6 +63,8 @@ const (
 	kindRetry   // a supervisor tries again to start a child
 	kindRequest // a supervisor is asked for something
 	kindOver    // a Terminate is over
+	kindMessage // a process is told something
+	kindGoOn    // more letters may be stepped
 )
 
 // list is a doubly linked list of entries in arrival order.

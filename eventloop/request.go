@@ -43,6 +43,7 @@ const (
 	opShutdown // the application is stopped
 	opCut      // Stop's context has ended
 	opBehind   // only in the journal: the batch was written before the one before it was applied
+	opGoOn     // only in the journal: more letters are stepped
 	opWhich
 	opCount
 	opSpec
@@ -66,7 +67,7 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 		return true
 	}
 	if err := r.write(w); err != nil {
-		l.queue.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
+		l.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 		return false
 	}
 	e.time = now
@@ -75,6 +76,11 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 
 // write adds the record of r to the batch.
 func (r *request) write(w *journal.Builder) error {
+	return w.Add(journal.KindChild, string(r.sup), r.encoded())
+}
+
+// encoded returns what readRequest reads.
+func (r *request) encoded() []byte {
 	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class, Gen: r.gen, Due: r.due}
 	if r.reason.Detail != nil {
 		text := []byte(r.reason.Detail.Error())
@@ -82,9 +88,9 @@ func (r *request) write(w *journal.Builder) error {
 	}
 	data, err := json.Marshal(rec)
 	if err != nil {
-		return err
+		panic(err) // the spec is JSON already
 	}
-	return w.Add(journal.KindChild, string(r.sup), data)
+	return data
 }
 
 // writeFact adds the record of something that the loop did of itself.
@@ -121,9 +127,9 @@ func (l *Loop) ask(e *entry) {
 	l.tree.SetNow(l.now())
 	switch n := l.tree.Node(r.sup); {
 	case l.ended != nil:
-		l.queue.answer(e, statemachine.ErrStopping)
+		l.answer(e, statemachine.ErrStopping)
 	case n == nil:
-		l.queue.answer(e, statemachine.ErrNoProcess)
+		l.answer(e, statemachine.ErrNoProcess)
 	case r.op == opShutdown:
 		l.leaving = true
 		l.tree.Shutdown()
@@ -137,13 +143,13 @@ func (l *Loop) ask(e *entry) {
 	case r.op == opExpire:
 		l.tree.Expire(supervisor.PID{Node: n, Gen: r.gen})
 	default:
-		l.deliver(n, r)
+		l.hand(n, r)
 	}
 	l.settle()
 }
 
-// deliver hands r to the supervisor n, which answers with a Reply.
-func (l *Loop) deliver(n *supervisor.Node, r *request) {
+// hand gives r to the supervisor n, which answers with a Reply.
+func (l *Loop) hand(n *supervisor.Node, r *request) {
 	switch r.op {
 	case opStart:
 		l.tree.StartChild(n, r, r.spec)
@@ -216,7 +222,7 @@ func (l *Loop) reply(a *supervisor.Answer) {
 		l.unstarted(r.spec)
 	}
 	if r.entry != nil {
-		l.queue.answer(r.entry, a.Err)
+		l.answer(r.entry, a.Err)
 	}
 }
 
@@ -237,7 +243,7 @@ func (l *Loop) unstarted(spec supervisor.Child) {
 // suspend makes the supervisor n handle nothing, or all that has come.
 func (l *Loop) suspend(n *supervisor.Node, r *request) {
 	if !n.IsSupervisor() || !n.PID().Alive() {
-		l.queue.answer(r.entry, statemachine.ErrNoProcess)
+		l.answer(r.entry, statemachine.ErrNoProcess)
 		return
 	}
 	if r.op == opSuspend {
@@ -245,7 +251,7 @@ func (l *Loop) suspend(n *supervisor.Node, r *request) {
 	} else {
 		l.tree.Resume(n)
 	}
-	l.queue.answer(r.entry, nil)
+	l.answer(r.entry, nil)
 }
 
 // stopProcess ends the process of n, and has the caller wait for that.
@@ -257,14 +263,14 @@ func (l *Loop) stopProcess(n *supervisor.Node, r *request) {
 		l.tree.Expire(pid)
 	case n.IsSupervisor():
 		if !l.tree.Stop(n, r.reason) {
-			l.queue.answer(r.entry, statemachine.ErrNoProcess)
+			l.answer(r.entry, statemachine.ErrNoProcess)
 			return
 		}
 		l.awaitStop(pid, r)
 	default:
 		p, _ := n.Owner.(*process)
 		if p == nil || !p.alive {
-			l.queue.answer(r.entry, statemachine.ErrNoProcess)
+			l.answer(r.entry, statemachine.ErrNoProcess)
 			return
 		}
 		l.awaitStop(pid, r)
@@ -279,7 +285,7 @@ func (l *Loop) tellStopped(pid supervisor.PID, r statemachine.Reason) {
 		if r.Class != req.reason.Class {
 			err = &statemachine.ExitError{Name: pid.Node.Name(), Reason: r}
 		}
-		l.queue.answer(req.entry, err)
+		l.answer(req.entry, err)
 	}
 	delete(l.stops, pid)
 }

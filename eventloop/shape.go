@@ -3,9 +3,11 @@ package eventloop
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
@@ -176,6 +178,7 @@ type savedShape struct {
 	Deleted map[statemachine.Name]statemachine.Name `json:"deleted,omitempty"`
 	Missing map[statemachine.Name]statemachine.Name `json:"missing,omitempty"`
 	Tree    json.RawMessage                         `json:"tree,omitempty"`
+	Kept    *kept                                   `json:"kept,omitempty"`
 }
 
 type savedAddition struct {
@@ -184,8 +187,13 @@ type savedAddition struct {
 }
 
 // saveShape returns what a snapshot keeps of the application beside its states.
-func (l *Loop) saveShape(tree []byte) []byte {
+// An error is that of a machine's codec.
+func (l *Loop) saveShape(tree []byte) ([]byte, error) {
 	s := savedShape{Tree: tree, Deleted: l.shape.deleted, Missing: l.shape.missing}
+	var err error
+	if s.Kept, err = l.keep(); err != nil {
+		return nil, fmt.Errorf("%w: %w", journal.ErrRefused, err)
+	}
 	for _, a := range l.shape.inOrder() {
 		s.Added = append(s.Added, savedAddition{a.sup, a.record})
 	}
@@ -193,29 +201,29 @@ func (l *Loop) saveShape(tree []byte) []byte {
 	if err != nil {
 		panic(err) // it is made of JSON
 	}
-	return data
+	return data, nil
 }
 
 // loadShape is the inverse of saveShape.
-func (l *Loop) loadShape(app []byte) (tree []byte, err error) {
+func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 	l.shape = newShape()
 	if len(app) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var s savedShape
 	if err := json.Unmarshal(app, &s); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	maps.Copy(l.shape.deleted, s.Deleted)
 	l.shape.missing = s.Missing
 	for _, a := range s.Added {
 		spec, err := l.cfg.decodeSpec(a.Spec)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		l.shape.add(&request{sup: a.Sup, child: nameOf(spec), spec: spec, record: a.Spec})
 	}
-	return s.Tree, nil
+	return s.Tree, s.Kept, nil
 }
 
 func nameOf(c supervisor.Child) statemachine.Name {
@@ -254,7 +262,7 @@ func without(s supervisor.Supervisor, missing map[statemachine.Name]statemachine
 func (l *Loop) startAdded() {
 	for _, a := range l.shape.inOrder() {
 		if n := l.tree.Node(a.sup); n != nil && l.ended == nil && l.tree.Node(nameOf(a.spec)) == nil {
-			l.deliver(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: a.spec, record: a.record, boot: true})
+			l.hand(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: a.spec, record: a.record, boot: true})
 			l.settle()
 		}
 	}

@@ -35,11 +35,14 @@ func newLoop(cfg Config) (*Loop, error) {
 		wake:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 	}
+	l.farewell = farewell
 	l.moment = statemachine.NewMoment(l.clock.now, l.goexit)
 	l.queue.bound = cfg.QueueLen
 	l.disk.committed = make(chan error, 1)
 	l.shape = newShape()
 	l.orphans = map[statemachine.Name][]byte{}
+	l.calls, l.works = map[uint64]*asked{}, map[uint64]*work{}
+	l.unarm = func() {}
 	if err := l.newTree(); err != nil {
 		return l, err
 	}
@@ -58,6 +61,7 @@ func (l *Loop) newTree() error {
 		}
 		p.End()
 		p.alive, p.ready, p.node, p.dying = false, false, nil, nil
+		l.cutOff(p)
 	}
 	l.changed, l.leaving = false, false
 	l.ended, l.unborn = nil, nil
@@ -90,6 +94,8 @@ func (l *Loop) begin() error {
 		defer close(started)
 		l.enter()
 		l.startTree(l.disk.time)
+		l.resumeWorks()
+		l.arm()
 		l.exit()
 	}()
 	<-started
@@ -111,6 +117,7 @@ func (l *Loop) startTree(at int64) {
 	l.booting = true
 	l.settle()
 	l.startAdded()
+	l.deliver(true)
 }
 
 // recordStart makes durable that the program starts here, from the states that
@@ -134,8 +141,11 @@ func (l *Loop) recordStart() error {
 	err := <-failed
 	if err == nil && l.cfg.Durability == AtShutdown {
 		// From here on states are saved without the journal, which must end here.
-		l.cfg.Log.Save(l.wholeUpdate(), func(err error) { failed <- err })
-		err = <-failed
+		var u journal.Update
+		if u, err = l.wholeUpdate(); err == nil {
+			l.cfg.Log.Save(u, func(err error) { failed <- err })
+			err = <-failed
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", statemachine.ErrJournal, err)
@@ -144,11 +154,15 @@ func (l *Loop) recordStart() error {
 }
 
 // wholeUpdate saves everything as it is when nothing runs.
-func (l *Loop) wholeUpdate() journal.Update {
+func (l *Loop) wholeUpdate() (journal.Update, error) {
 	d := &l.disk
-	u := journal.Update{Index: d.last, Time: d.time, App: l.saveShape(nil), States: l.keptAll(), Delete: d.deleted}
+	app, err := l.saveShape(nil)
+	if err != nil {
+		return journal.Update{}, err
+	}
+	u := journal.Update{Index: d.last, Time: d.time, App: app, States: l.keptAll(), Delete: d.deleted}
 	d.deleted = nil
-	return u
+	return u, nil
 }
 
 // addAdded makes the processes of a child that was added.

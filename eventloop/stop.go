@@ -132,7 +132,12 @@ func (l *Loop) finish() {
 		go l.closeDown(err)
 		return
 	}
-	l.cfg.Log.Save(l.wholeUpdate(), func(failed error) {
+	u, failed := l.wholeUpdate()
+	if failed != nil { // then the next start replays the journal
+		go l.closeDown(errors.Join(err, failed))
+		return
+	}
+	l.cfg.Log.Save(u, func(failed error) {
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("%w: %w", statemachine.ErrJournal, failed))
 		}
@@ -180,6 +185,20 @@ func (l *Loop) closeDown(err error) {
 			l.refuse(e, why)
 		}
 	}
+	for _, p := range l.procs.all() {
+		for _, e := range p.inOrder() {
+			if e.asked == nil {
+				l.answer(e, refused(p.name, statemachine.Applied, statemachine.ErrStopping))
+			}
+		}
+		p.callers = nil
+	}
+	for _, w := range l.works {
+		if w.cancel != nil {
+			w.cancel()
+		}
+	}
+	l.unarm()
 	l.flight, l.waiting = nil, nil
 	l.err = err
 	close(l.done)

@@ -101,6 +101,13 @@ func (l *Loop) start(pid supervisor.PID) {
 	}
 	p := l.processOf(n)
 	l.starting, l.running = true, p
+	if p.derives() {
+		l.sent++
+		l.moment.Set(l.at, seedOf(l.at, -int(l.sent)))
+	} else {
+		l.seed++
+		l.moment.Set(0, l.seed)
+	}
 	if p.unusable != nil {
 		l.initialised(p.unusable)
 		return
@@ -127,8 +134,9 @@ func (l *Loop) initialised(err error) {
 	if err == nil {
 		p.life.Add(1)
 		p.alive, p.ready, p.reported = true, true, false
+		l.carry(p, p.derives())
 		if l.queue.waits(p) {
-			l.revived = append(l.revived, p)
+			l.revive(p)
 		}
 	}
 	l.started(p.node.PID(), err)
@@ -154,6 +162,9 @@ func (l *Loop) started(pid supervisor.PID, err error) {
 		l.rootExited(statemachine.ShutdownWith(l.unborn))
 	}
 }
+
+// revive has what waits for p stepped when the tree is settled.
+func (l *Loop) revive(p *process) { l.revived = append(l.revived, p) }
 
 // initError marks what an Init returned, whatever that is, so that it is told
 // from what supervisors say.
@@ -257,6 +268,8 @@ func (l *Loop) abandonEnd(p *process) {
 // gone tells the supervisor of p that it has ended.
 func (l *Loop) gone(p *process, pid supervisor.PID, r statemachine.Reason) {
 	l.tell(Exited{Name: p.name, Reason: r})
+	l.parted(p, r)
+	l.endWorks(p)
 	l.tree.SetNow(l.now())
 	l.tree.Exited(pid, r)
 	l.tellStopped(pid, r)

@@ -72,6 +72,8 @@ type Process interface {
 	// Accept returns a new exchange for an input that another machine has sent;
 	// false if it is not of the type of the inputs. Any goroutine.
 	Accept(in any) (x any, ok bool)
+	// Blank returns an exchange that has no input, for an output to come. Any goroutine.
+	Blank() any
 	// Output returns the output of x. Any goroutine.
 	Output(x any) any
 	// SetOutput makes out the output of x; false, and x is as it was, if it is
@@ -374,6 +376,8 @@ func (p *process[S, I, O]) Accept(in any) (any, bool) {
 	}
 	return nil, false
 }
+
+func (p *process[S, I, O]) Blank() any { return new(Exchange[I, O]) }
 
 func (p *process[S, I, O]) Output(x any) any { return x.(*Exchange[I, O]).Out }
 

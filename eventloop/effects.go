@@ -1,0 +1,198 @@
+package eventloop
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// This file carries out what steps have asked for.
+//
+// What follows from the journal is not written there again: a replay sends the
+// same letters, sets the same timers. Such things are called derived; they are
+// those of processes whose inputs are journaled. What comes to a derived thing
+// from elsewhere (the clock, a task, a process that is not journaled) is an
+// entry of the journal. The derived and the other letters are two posts, so that
+// the one goes the same way without the other.
+
+// carry carries out what the last step of p has asked for. It steps nothing:
+// what it sends is stepped later.
+func (l *Loop) carry(p *process, derived bool) {
+	if l.replays() && !derived {
+		return // the journal has what came of it
+	}
+	for _, f := range l.moment.Effects() {
+		l.carryOne(p, f, derived)
+	}
+}
+
+func (l *Loop) carryOne(p *process, f statemachine.Effect, derived bool) {
+	switch f.Kind {
+	case statemachine.EffectContinue:
+		l.goOnWith(p, f.Tag, derived)
+	case statemachine.EffectSetTimer:
+		l.setTimer(p, f.Tag, f.After, 0, derived)
+	case statemachine.EffectSetPeriodic:
+		l.setTimer(p, f.Tag, f.After, f.After, derived)
+	case statemachine.EffectCancelTimer:
+		l.cancelTimer(p.timers[f.Tag])
+	case statemachine.EffectMonitor:
+		l.monitor(p, f.Name, derived)
+	case statemachine.EffectDemonitor:
+		l.demonitor(p, f.Name)
+	case statemachine.EffectLink:
+		l.link(p, f.Name, derived)
+	case statemachine.EffectUnlink:
+		unlink(p, l.procs.find(f.Name))
+	case statemachine.EffectTrapExits:
+		p.traps = f.On
+	case statemachine.EffectReply:
+		l.replyTo(f, derived)
+	case statemachine.EffectCast:
+		l.castTo(p, f, derived)
+	case statemachine.EffectCall:
+		l.callTo(p, f, derived)
+	case statemachine.EffectStartTask:
+		l.startTask(p, f, derived)
+	case statemachine.EffectCancelTask:
+		l.cancelTasks(p, string(f.Name), f.Tag)
+	case statemachine.EffectChild:
+		l.childEffect(p, f, derived)
+	}
+}
+
+// goOnWith has p continue, before anything else comes to it.
+func (l *Loop) goOnWith(p *process, tag string, derived bool) {
+	e := l.letter(p, kindMessage, derived)
+	e.msg = statemachine.Continue{Tag: tag}
+	p.first = append(p.first, e)
+	p.Hide() // until it has
+	l.revive(p)
+}
+
+// castTo sends an input to another process, or to the same.
+func (l *Loop) castTo(p *process, f statemachine.Effect, derived bool) {
+	to, x, err := l.addressee(f)
+	if err == nil && l.full(derived) {
+		err = refused(f.Name, statemachine.NotApplied, statemachine.ErrOverloaded)
+	}
+	if err != nil {
+		l.undelivered(p, f.Name, err, derived)
+		return
+	}
+	if l.replays() && !to.derives() {
+		return
+	}
+	e := l.letter(to, kindInput, derived)
+	e.x, e.sender, e.letter = x, p, true
+	l.send(e, derived)
+}
+
+// addressee returns the process that an effect sends an input to, and the
+// exchange of that.
+func (l *Loop) addressee(f statemachine.Effect) (*process, any, error) {
+	to := l.procs.find(f.Name)
+	if to == nil {
+		return nil, nil, refused(f.Name, statemachine.NotApplied, statemachine.ErrNoProcess)
+	}
+	x, ok := to.Accept(f.Value)
+	if !ok {
+		in, _ := to.Describe()
+		err := fmt.Errorf("%w: it takes %s, and was sent a %T", statemachine.ErrInput, in, f.Value)
+		return nil, nil, refused(f.Name, statemachine.NotApplied, err)
+	}
+	return to, x, nil
+}
+
+// undelivered tells p that what it cast did not get to its process. As long as
+// it has not been told, what else is not delivered goes without saying: there
+// is one such message for each process, however many casts were refused.
+func (l *Loop) undelivered(p *process, to statemachine.Name, err error, derived bool) {
+	if p.refused {
+		return
+	}
+	p.refused = true
+	l.tellProcess(p, statemachine.Undelivered{To: to, Err: err}, derived)
+}
+
+// tellProcess sends p a message.
+func (l *Loop) tellProcess(p *process, m statemachine.Message, derived bool) {
+	if l.replays() && !p.derives() {
+		return
+	}
+	e := l.letter(p, kindMessage, derived)
+	e.msg = m
+	l.send(e, derived)
+}
+
+// derives reports whether what p asks for follows from the journal.
+func (p *process) derives() bool { return p.journaled }
+
+// childEffect asks a supervisor for a change of its children.
+func (l *Loop) childEffect(p *process, f statemachine.Effect, derived bool) {
+	c, ok := f.Value.(supervisor.ChildEffect)
+	if !ok {
+		err := refused(f.Name, statemachine.NotApplied, fmt.Errorf("%w: %T is nothing that a supervisor is asked for", statemachine.ErrInput, f.Value))
+		l.tellProcess(p, statemachine.ChildReply{Tag: f.Tag, Sup: f.Name, Err: err}, derived)
+		return
+	}
+	r := &request{op: opsOfEffects[c.Op], sup: f.Name, child: c.Child, spec: c.Spec}
+	e := l.letter(nil, kindRequest, derived)
+	e.req, e.sender, e.tag, e.letter, r.entry = r, p, f.Tag, true, e
+	if err := l.prepare(r); err != nil {
+		l.answer(e, err)
+		return
+	}
+	l.send(e, derived)
+}
+
+var opsOfEffects = map[supervisor.ChildOp]op{
+	supervisor.OpStart: opStart, supervisor.OpTerminate: opTerminate, supervisor.OpRestart: opRestart, supervisor.OpDelete: opDelete,
+}
+
+// keep has the caller of e wait for a reply that a later step gives.
+func (p *process) keep(e *entry) {
+	if p.callers == nil {
+		p.callers = map[statemachine.From]*entry{}
+	}
+	p.callers[e.from] = e
+	e.kept.Store(true)
+}
+
+// drop has it wait no longer.
+func (p *process) drop(e *entry) {
+	e.kept.Store(false)
+	delete(p.callers, e.from)
+}
+
+// inOrder returns the callers that wait, the first one first.
+func (p *process) inOrder() []*entry {
+	return slices.SortedFunc(maps.Values(p.callers), func(a, b *entry) int { return cmp.Compare(a.from, b.from) })
+}
+
+// replyTo answers a caller of f.Name that was kept waiting.
+func (l *Loop) replyTo(f statemachine.Effect, derived bool) {
+	p := l.procs.find(f.Name)
+	if p == nil {
+		return
+	}
+	e := p.callers[f.From]
+	if e == nil {
+		return
+	}
+	var err error
+	if !p.SetOutput(e.x, f.Value) {
+		_, out := p.Describe()
+		err = refused(p.name, statemachine.Applied, fmt.Errorf("%w: it answers %s, and the reply was a %T", statemachine.ErrOutput, out, f.Value))
+	}
+	if e.asked == nil {
+		p.drop(e)
+		l.answer(e, err)
+		return
+	}
+	l.replied(e, err, derived)
+}

@@ -1,0 +1,122 @@
+package eventloop
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// sentCast begins the data of an input in the journal for whose output nobody
+// waits. (One for which somebody does is a KindInput.)
+const sentCast = 'c'
+
+// What a message in the journal is the end of: the first byte of its data, which
+// the number of the timer, call or work follows.
+const (
+	factTimer   = 't' // it was due; its name follows
+	factTimeout = 'o' // the time of a call is over
+	factReply   = 'r' // the reply to a call, which follows
+	factWork    = 'w' // the end of a work, which follows
+)
+
+// writeMessage adds what a process is told, of something that a replay would
+// not know.
+func (l *Loop) writeMessage(w *journal.Builder, e *entry, now int64) bool {
+	p := e.proc
+	switch {
+	case l.told: // it comes again after the next start of the program
+		l.queue.recycle(e)
+		return false
+	case !p.ready:
+		l.wait(e)
+		return false
+	}
+	err := w.AddFunc(journal.KindMessage, string(p.name), func(dst []byte) ([]byte, error) {
+		switch {
+		case e.timer != nil && e.timer.call != nil:
+			return binary.AppendUvarint(append(dst, factTimeout), e.timer.call.id), nil
+		case e.timer != nil:
+			return append(binary.AppendUvarint(append(dst, factTimer), e.id), e.timer.name...), nil
+		case e.asked != nil:
+			return l.appendMessage(binary.AppendUvarint(append(dst, factReply), e.asked.id), e)
+		}
+		return l.appendMessage(binary.AppendUvarint(append(dst, factWork), e.work.id), e)
+	})
+	if err != nil {
+		return l.unwritten(w, e, now, err)
+	}
+	e.time, e.seed = now, seedOf(now, w.Len())
+	return true
+}
+
+// unwritten makes an error of a message whose value cannot be encoded.
+func (l *Loop) unwritten(w *journal.Builder, e *entry, now int64, err error) bool {
+	switch m := e.msg.(type) {
+	case statemachine.Reply:
+		if m.Err == nil {
+			err = refused(m.Name, statemachine.Applied, fmt.Errorf("%w: %w", statemachine.ErrOutput, err))
+			e.msg = statemachine.NewReply(m.Tag, m.Name, nil, err)
+			return l.writeMessage(w, e, now)
+		}
+	case statemachine.TaskDone:
+		if m.Err == nil {
+			e.msg = statemachine.NewTaskDone(m.Tag, m.Task, m.ID, nil, fmt.Errorf("%w: %w", statemachine.ErrOutput, err))
+			return l.writeMessage(w, e, now)
+		}
+	}
+	panic(err) // names and texts are bounded
+}
+
+func (l *Loop) appendMessage(dst []byte, e *entry) ([]byte, error) {
+	return statemachine.AppendMessage(dst, e.msg, e.proc, l.processNamed)
+}
+
+func (l *Loop) processNamed(name statemachine.Name) statemachine.Process {
+	if p := l.procs.find(name); p != nil {
+		return p.Process
+	}
+	return nil
+}
+
+// readMessage is the inverse of writeMessage. What is not waited for any more
+// leaves e nothing to do.
+func (l *Loop) readMessage(data []byte, e *entry) error {
+	if len(data) == 0 {
+		return errors.New("a message without data")
+	}
+	id, n := binary.Uvarint(data[1:])
+	if n <= 0 {
+		return errors.New("a message without a number")
+	}
+	rest := data[1+n:]
+	switch data[0] {
+	case factTimer:
+		if t := e.proc.timers[string(rest)]; t != nil {
+			e.kind, e.timer, e.id = kindMessage, t, id
+		}
+		return nil
+	case factTimeout:
+		if a := l.calls[id]; a != nil && a.timer != nil {
+			e.kind, e.timer, e.id = kindMessage, a.timer, a.timer.id
+		}
+		return nil
+	case factReply:
+		e.asked = l.calls[id]
+	case factWork:
+		e.work = l.works[id]
+	default:
+		return fmt.Errorf("a message of the unknown kind %q", data[0])
+	}
+	if e.asked == nil && e.work == nil {
+		return nil
+	}
+	m, err := statemachine.DecodeMessage(rest, e.proc, l.processNamed)
+	if err != nil {
+		return err
+	}
+	e.kind, e.msg = kindMessage, m
+	return nil
+}

@@ -1,0 +1,157 @@
+package eventloop
+
+import (
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// post is what was sent by steps and has not been stepped, in order.
+type post struct {
+	list  list
+	left  int  // how many may be stepped before anything else
+	asked bool // an entry that allows more is in the queue
+}
+
+// letters is how many letters are stepped for each entry, before the next one.
+// Processes that send without end so share the loop with those who call.
+const letters = 64
+
+// post returns the derived post or the other.
+func (l *Loop) post(derived bool) *post {
+	if derived {
+		return &l.posts[1]
+	}
+	return &l.posts[0]
+}
+
+// letter returns a new entry that nobody waits for.
+func (l *Loop) letter(p *process, k kind, derived bool) *entry {
+	e := l.queue.fresh()
+	e.kind, e.proc, e.answered = k, p, true
+	if derived && (p == nil || p.derives() || l.replays()) {
+		l.sent++
+		e.time, e.seed = max(l.at, 1), (uint64(l.at)^l.sent<<32)*0xbf58476d1ce4e5b9|1
+	}
+	return e
+}
+
+// send posts a letter; one that crosses to a process whose inputs are journaled
+// goes through the journal.
+func (l *Loop) send(e *entry, derived bool) {
+	switch {
+	case derived && e.journaled():
+		l.post(true).list.pushBack(e)
+	case !derived && (e.proc == nil && l.journals() || e.proc != nil && e.proc.derives()):
+		if e.kind == kindInput && e.asked == nil {
+			e.cast, e.letter, e.answered = true, false, false
+			e.proc.unread.Add(1)
+		}
+		l.queue.pushOwn(e, false)
+	default:
+		l.post(false).list.pushBack(e)
+	}
+}
+
+// full reports whether there is no room for a cast.
+func (l *Loop) full(derived bool) bool { return l.post(derived).list.n >= l.queue.bound }
+
+// deliver steps some of the letters; derived ones only after an entry of the
+// journal, so that a replay does it at the same places.
+func (l *Loop) deliver(derived bool) {
+	l.posts[0].left = letters
+	if derived {
+		l.posts[1].left = letters
+	}
+	l.deliverRest()
+}
+
+func (l *Loop) deliverRest() {
+	for i := range l.posts {
+		p := &l.posts[i]
+		for p.left > 0 && p.list.n > 0 && !l.leaving && l.ended == nil {
+			p.left--
+			e := p.list.head
+			p.list.remove(e)
+			l.run(e)
+		}
+		p.left = 0
+		if p.list.n > 0 && !p.asked && !l.replays() && l.mayGoOn() {
+			p.asked = true
+			l.queue.pushOwn(&entry{kind: kindGoOn, derived: i == 1}, false)
+		}
+	}
+}
+
+// farewell is how many times letters letters are stepped at most once Stop was
+// called: machines that send without end would go on for ever.
+const farewell = 1 << 10
+
+func (l *Loop) mayGoOn() bool {
+	if l.stopping.Load() {
+		l.farewell--
+	}
+	return l.farewell > 0 && !l.leaving
+}
+
+// step steps what e says, an input or a message, by its process, which can.
+func (l *Loop) step(e *entry) {
+	p := e.proc
+	if e.journaled() {
+		l.moment.Set(e.time, e.seed)
+	} else {
+		l.seed++
+		l.moment.Set(0, l.seed)
+	}
+	l.current, l.running = e, p
+	if e.kind == kindMessage {
+		if _, ok := e.msg.(statemachine.Undelivered); ok {
+			p.refused = false
+		}
+		x, ok, crash := p.FromMessage(e.msg)
+		if crash != nil {
+			l.stepped(crash)
+			return
+		}
+		if !ok {
+			l.current, l.running = nil, nil
+			l.answer(e, nil)
+			return
+		}
+		e.x = x
+	} else if !e.cast && (!e.letter || e.asked != nil) {
+		e.from = statemachine.From(l.id(e.journaled()))
+		l.moment.SetFrom(e.from)
+	}
+	l.stepped(p.Step(e.x))
+}
+
+// id returns a new number: of those that a replay gives again, or of others.
+func (l *Loop) id(derived bool) uint64 {
+	if derived {
+		l.ids[1]++
+		return l.ids[1]<<1 | 1
+	}
+	l.ids[0]++
+	return l.ids[0] << 1
+}
+
+// answer tells whoever waits for e what became of it. It is the last use of e.
+func (l *Loop) answer(e *entry, err error) {
+	switch {
+	case e == nil:
+	case e.asked != nil && e.kind == kindInput:
+		l.replied(e, err, e.journaled())
+	case e.kind == kindRequest && e.sender != nil:
+		r := e.req
+		l.tellProcess(e.sender, statemachine.ChildReply{Tag: e.tag, Sup: r.sup, Child: r.child, Err: r.failedOrNil(err)}, e.journaled())
+	case e.letter || e.kind == kindMessage:
+		if err != nil && e.sender != nil {
+			l.undelivered(e.sender, e.proc.name, err, e.journaled())
+		}
+		if e.x != nil {
+			e.proc.Free(e.x)
+		}
+		l.queue.recycle(e)
+	default:
+		l.queue.answer(e, err)
+	}
+}
