@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"statemachine/machinetest": {"statemachine", "codec"},
 	"supervisor":               {"statemachine"},
 	"conformance":              {"conformance/otp", "conformance/scenario", "eventloop", "supervisor", "statemachine", "codec"},
-	"conformance/event":        {"conformance/scenario", "genevent", "statemachine", "codec"},
+	"conformance/event":        {"conformance/scenario", "eventloop", "genevent", "supervisor", "statemachine", "codec"},
 	"conformance/statem":       {"conformance/scenario", "genstatem", "statemachine", "codec"},
 	"conformance/otp":          {"conformance/scenario"},
 	"conformance/scenario":     {"supervisor", "statemachine"},

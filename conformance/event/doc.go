@@ -1,7 +1,8 @@
 // Package event holds package genevent against Erlang/OTP's gen_event: both play
 // the same scenarios, and the traces must be identical.
 //
-//	ours := event.Play(s)
+//	ours := event.Play(s) // without a loop
+//	synctest.Test(t, func(t *testing.T) { ours = event.PlayOnLoop(s, synctest.Wait) })
 //	theirs, err := otp.Play(ctx, oracle, []string{s.String()})
 //
 // Theirs are played by testdata/event_oracle.escript; see package otp, and
