@@ -173,9 +173,11 @@ func (l *Loop) parted(p *process, r statemachine.Reason) {
 // cutOff ends what tied p to others when the program ends, or has ended.
 func (l *Loop) cutOff(p *process) {
 	for _, e := range p.inOrder() {
+		err := refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: statemachine.Killed})
 		if e.asked != nil {
-			err := refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: statemachine.Killed})
 			l.replied(e, err, true)
+		} else if e.key != "" {
+			l.endKey(e, err)
 		}
 	}
 	l.forgetLife(p)

@@ -24,19 +24,7 @@ import (
 //
 // Any goroutine may call it, except from inside a machine or OnEvent.
 func (l *Loop) Call(ctx context.Context, name statemachine.Name, f codec.Format, body []byte, out codec.Format, dst []byte) ([]byte, error) {
-	p, x, err := l.decode(name, f, body)
-	if err != nil {
-		return dst, err
-	}
-	if err := l.exchange(ctx, p, x); err != nil {
-		return dst, err
-	}
-	res, err := p.AppendOutput(dst, out, x)
-	p.Free(x)
-	if err != nil {
-		return dst, refused(name, statemachine.Applied, fmt.Errorf("%w: %w", statemachine.ErrOutput, err))
-	}
-	return res, nil
+	return l.CallOnce(ctx, name, "", f, body, out, dst)
 }
 
 // Cast sends the input that body encodes to the process called name and does
@@ -45,11 +33,7 @@ func (l *Loop) Call(ctx context.Context, name statemachine.Name, f codec.Format,
 // queued for it, as in OTP.) Errors are those of Call. Any goroutine may call
 // it, except from inside a machine or OnEvent.
 func (l *Loop) Cast(ctx context.Context, name statemachine.Name, f codec.Format, body []byte) error {
-	p, x, err := l.decode(name, f, body)
-	if err != nil {
-		return err
-	}
-	return l.castExchange(ctx, p, x)
+	return l.CastOnce(ctx, name, "", f, body)
 }
 
 func (l *Loop) decode(name statemachine.Name, f codec.Format, body []byte) (*process, any, error) {
@@ -106,7 +90,10 @@ func (l *Loop) castExchange(ctx context.Context, p *process, x any) error {
 // submit queues the input of x and waits for the answer: for a cast, until it
 // is accepted.
 func (l *Loop) submit(ctx context.Context, p *process, x any, cast bool) error {
-	e := l.queue.fresh()
+	return l.submitEntry(ctx, l.queue.fresh(), p, x, cast)
+}
+
+func (l *Loop) submitEntry(ctx context.Context, e *entry, p *process, x any, cast bool) error {
 	e.kind, e.proc, e.x, e.cast = kindInput, p, x, cast
 	if cast {
 		p.unread.Add(1)
@@ -181,7 +168,9 @@ func (l *Loop) abandonKept(e *entry) bool {
 		return false
 	}
 	e.answered = true
-	e.proc.drop(e)
+	if e.key == "" { // else its answer is remembered
+		e.proc.drop(e)
+	}
 	return true
 }
 
@@ -207,6 +196,7 @@ type Ref[I, O any] struct {
 	loop *Loop
 	proc *process
 	port statemachine.Port[I, O]
+	key  string // of idempotency; empty: none
 }
 
 // RefTo returns the handle on the process called name. It fails with
@@ -233,9 +223,16 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 		return out, late(ctx, r.proc.name, statemachine.NotApplied)
 	}
 	if r.proc.gone.Load() {
+		key := r.key
 		if r, err = RefTo[I, O](r.loop, r.proc.name); err != nil {
 			return out, err
 		}
+		r.key = key
+	}
+	if r.key != "" {
+		x := r.port.NewExchange(in)
+		err := r.loop.submitOnce(ctx, r.proc, x, r.key, false)
+		return x.Out, err
 	}
 	if r.proc.unread.Load() == 0 {
 		life := r.proc.life.Load()
@@ -272,10 +269,15 @@ func (r Ref[I, O]) Cast(ctx context.Context, in I) error {
 		return late(ctx, r.proc.name, statemachine.NotApplied)
 	}
 	if r.proc.gone.Load() {
+		key := r.key
 		var err error
 		if r, err = RefTo[I, O](r.loop, r.proc.name); err != nil {
 			return err
 		}
+		r.key = key
+	}
+	if r.key != "" {
+		return r.loop.submitOnce(ctx, r.proc, r.port.NewExchange(in), r.key, true)
 	}
 	if r.loop.enterFor(r.proc) {
 		r.loop.moment.SetFrom(0)

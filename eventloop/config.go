@@ -40,6 +40,11 @@ type Config struct {
 	// of its own. Zero means DefaultTasks.
 	Tasks int
 
+	// KeyBytes is how much is remembered of the inputs with an idempotency key, in
+	// bytes: process names, keys and outputs, and 64 bytes for each. The oldest are
+	// forgotten first. Zero means DefaultKeyBytes.
+	KeyBytes int64
+
 	// Machines names the machines that children may be added with while the
 	// application runs, over HTTP ("machine" in a child spec), or by StartChild
 	// where their specs are kept. A spec in JSON is one of
@@ -69,6 +74,7 @@ const (
 	DefaultBatchMax      = 1024
 	DefaultSnapshotBytes = 64 << 20
 	DefaultTasks         = 64
+	DefaultKeyBytes      = 16 << 20
 )
 
 // Durability says what survives the end of the program.
@@ -111,6 +117,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("eventloop: BatchMax %d is negative", c.BatchMax)
 	case c.SnapshotBytes < 0:
 		return c, fmt.Errorf("eventloop: SnapshotBytes %d is negative", c.SnapshotBytes)
+	case c.KeyBytes < 0:
+		return c, fmt.Errorf("eventloop: KeyBytes %d is negative", c.KeyBytes)
 	case c.Tasks < 0:
 		return c, fmt.Errorf("eventloop: Tasks %d is negative", c.Tasks)
 	case c.Durability > Always:
@@ -126,6 +134,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.SnapshotBytes == 0 {
 		c.SnapshotBytes = DefaultSnapshotBytes
+	}
+	if c.KeyBytes == 0 {
+		c.KeyBytes = DefaultKeyBytes
 	}
 	if c.Tasks == 0 {
 		c.Tasks = DefaultTasks

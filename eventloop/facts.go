@@ -9,10 +9,6 @@ import (
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
-// sentCast begins the data of an input in the journal for whose output nobody
-// waits. (One for which somebody does is a KindInput.)
-const sentCast = 'c'
-
 // What a message in the journal is the end of: the first byte of its data, which
 // the number of the timer, call or work follows.
 const (

@@ -116,6 +116,8 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return !e.derived || r.writeFact(w, e, now)
 	case e.kind == kindMessage:
 		return !p.journaled || l.writeMessage(w, e, now)
+	case e.key != "" && l.repeated(e):
+		return false
 	case l.cut:
 		l.refuse(e, statemachine.ErrStopping)
 		return false
@@ -125,11 +127,7 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		l.wait(e)
 		return false
 	}
-	kind, encode := journal.KindInput, func(dst []byte) ([]byte, error) { return p.AppendInput(dst, e.x) }
-	if e.cast {
-		kind, encode = journal.KindSent, func(dst []byte) ([]byte, error) { return p.AppendInput(append(dst, sentCast), e.x) }
-	}
-	if err := w.AddFunc(kind, string(p.name), encode); err != nil {
+	if err := w.AddFunc(e.recordKind(), string(p.name), e.appendInput); err != nil {
 		l.refuse(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 		return false
 	}

@@ -21,6 +21,7 @@ type kept struct {
 	Works   []keptWork    `json:"works,omitempty"`
 	Letters []keptLetter  `json:"letters,omitempty"`
 	Bonds   []keptProcess `json:"bonds,omitempty"`
+	Keys    []keptKey     `json:"keys,omitempty"`
 }
 
 type keptTimer struct {
@@ -72,7 +73,7 @@ type keptProcess struct {
 
 // keep returns what a snapshot is to have. An error is a codec's.
 func (l *Loop) keep() (*kept, error) {
-	k := &kept{ID: l.ids[1], Sent: l.sent}
+	k := &kept{ID: l.ids[1], Sent: l.sent, Keys: l.keepKeys()}
 	for _, t := range l.derivedTimers() {
 		k.addTimer(t)
 	}
@@ -190,6 +191,7 @@ func (l *Loop) restore(k *kept) error {
 		return nil
 	}
 	l.ids[1], l.sent = k.ID, k.Sent
+	l.restoreKeys(k.Keys)
 	for _, c := range k.Calls {
 		l.restoreCall(c)
 	}

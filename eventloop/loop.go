@@ -55,9 +55,10 @@ type Loop struct {
 	todo      []func() // works that wait for a goroutine
 	busy      int      // goroutines that work
 	clockwork timers
-	armed     int64  // when the goroutine is woken for them; 0 for never
-	unarm     func() // or not
-	farewell  int    // how often letters may be gone on with once Stop was called
+	windows   [2]window // of idempotency keys
+	armed     int64     // when the goroutine is woken for them; 0 for never
+	unarm     func()    // or not
+	farewell  int       // how often letters may be gone on with once Stop was called
 
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now

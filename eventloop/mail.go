@@ -95,6 +95,12 @@ func (l *Loop) mayGoOn() bool {
 // step steps what e says, an input or a message, by its process, which can.
 func (l *Loop) step(e *entry) {
 	p := e.proc
+	if e.key != "" && e.journaled() == p.derives() {
+		if l.repeated(e) {
+			return
+		}
+		l.beginKey(e)
+	}
 	if e.journaled() {
 		l.moment.Set(e.time, e.seed)
 	} else {
@@ -136,6 +142,9 @@ func (l *Loop) id(derived bool) uint64 {
 
 // answer tells whoever waits for e what became of it. It is the last use of e.
 func (l *Loop) answer(e *entry, err error) {
+	if e != nil && e.key != "" {
+		l.endKey(e, err)
+	}
 	switch {
 	case e == nil:
 	case e.asked != nil && e.kind == kindInput:

@@ -269,11 +269,13 @@ func (l *Loop) addressed(rec journal.Entry, e *entry) error {
 	case journal.KindMessage:
 		return l.readMessage(data, e)
 	case journal.KindSent:
-		if len(data) == 0 || data[0] != sentCast {
-			return fmt.Errorf("an input of %s was sent in an unknown way", p.name)
+		var err error
+		if data, err = e.readSent(data); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		data, e.cast = data[1:], true
-		p.unread.Add(1)
+		if e.cast {
+			p.unread.Add(1)
+		}
 	}
 	x, err := p.Decode(codec.Msgpack, data)
 	if err != nil {

@@ -47,6 +47,9 @@ type entry struct {
 
 	derived bool // kindGoOn: of which post
 
+	key string   // kindInput: of idempotency; empty: none
+	sum [16]byte // of the input, if there is a key
+
 	err  error         // the answer, valid once done has been received from
 	done chan struct{} // capacity 1; nil if nobody waits
 }

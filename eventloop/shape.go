@@ -154,6 +154,9 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 			l.procs.remove(p)
 		}
 		delete(l.orphans, name)
+		for i := range l.windows {
+			l.windows[i].forget(name)
+		}
 		l.disk.deleted = append(l.disk.deleted, string(name))
 	}
 	l.saveDeleted()

@@ -19,12 +19,14 @@ import (
 // as with fmt.Errorf("%w: %w", …), the first decides which problem it is, and
 // the others are details.
 type App interface {
-	// Call has the process called name step the input that body encodes in
+	// CallOnce has the process called name step the input that body encodes in
 	// format in, and appends the output, in format out, to dst. Its errors say
-	// with a *statemachine.CallError whether the input was applied.
-	Call(ctx context.Context, name statemachine.Name, in codec.Format, body []byte, out codec.Format, dst []byte) ([]byte, error)
-	// Cast is Call without waiting for an output.
-	Cast(ctx context.Context, name statemachine.Name, in codec.Format, body []byte) error
+	// with a *statemachine.CallError whether the input was applied. One that was
+	// applied under the same idempotency key before, if there is one, is not
+	// applied again, but answered as it was.
+	CallOnce(ctx context.Context, name statemachine.Name, key string, in codec.Format, body []byte, out codec.Format, dst []byte) ([]byte, error)
+	// CastOnce is CallOnce without waiting for an output.
+	CastOnce(ctx context.Context, name statemachine.Name, key string, in codec.Format, body []byte) error
 	// Tree returns what can be seen of all processes.
 	Tree() statemachine.Info
 	// Process returns what can be seen of one; false if there is none. No

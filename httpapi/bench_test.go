@@ -117,7 +117,7 @@ func BenchmarkHandler(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
 				var err error
-				if dst, err = api.app.Call(context.Background(), "kv", 0, []byte(body), 0, dst[:0]); err != nil {
+				if dst, err = api.app.CallOnce(context.Background(), "kv", "", 0, []byte(body), 0, dst[:0]); err != nil {
 					b.Fatal(err)
 				}
 			}

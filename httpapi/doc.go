@@ -79,6 +79,15 @@
 // goes away is not noticed: its call ends with its deadline. A child that is
 // being started or terminated when the time is over will be all the same.
 //
+// # Sending again
+//
+// A call or cast with the header Idempotency-Key, 1 to 255 bytes chosen by the
+// client, is applied once however often it is sent: after an outcome of unknown,
+// or no answer at all, send the same again, and the answer is that of the first
+// time. The application remembers the keys of each process for a while (see
+// eventloop.Config.KeyBytes), across restarts of the program where durability
+// keeps the state.
+//
 // # Problems
 //
 // Every error is an application/problem+json object (RFC 9457). Its type is
@@ -89,6 +98,7 @@
 //	400  malformed-request             not HTTP/1.1, or its body ends early
 //	400  malformed-path                a bad percent-encoding
 //	400  malformed-timeout             Request-Timeout is no positive duration
+//	400  malformed-idempotency-key     Idempotency-Key is empty or too long
 //	400  malformed-input               the body is not JSON, or not msgpack; it is empty, or, where
 //	                                   nothing is to be said, not
 //	403  foreign-host                  see Security
@@ -104,6 +114,7 @@
 //	415  unsupported-media-type        see Formats
 //	415  unsupported-content-encoding  the body is compressed
 //	422  meaningless-input             not an input of the process
+//	422  idempotency-key-reused        the key was used for another input of the process
 //	422  wrong-spec                    JSON, but not the spec of a child, or a wrong one
 //	422  not-started                   the child did not start; the detail is what its Init returned
 //	431  headers-too-large             with the request line, longer than ReadBufferBytes

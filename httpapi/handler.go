@@ -23,7 +23,7 @@ type request struct {
 	format codec.Format // of the body
 
 	// Headers; nil if they are not there. Valid while the request is.
-	accept, coding, timeout []byte
+	accept, coding, timeout, key []byte
 }
 
 // handle answers a request.
@@ -119,6 +119,8 @@ func (r *request) read(h *fasthttp.RequestHeader) {
 			r.coding = value
 		case "Request-Timeout":
 			r.timeout = value
+		case "Idempotency-Key":
+			r.key = value
 		}
 	}
 }
@@ -136,6 +138,26 @@ func (s *Server) timeout(ctx *fasthttp.RequestCtx, r request) (time.Duration, bo
 	return min(timeout, s.cfg.MaxCallTimeout), ok
 }
 
+// idempotencyKey returns the key of a request, empty if it has none: as it is, or
+// without the quotes of a structured field's string. False: a problem was sent.
+func idempotencyKey(ctx *fasthttp.RequestCtx, r request) (string, bool) {
+	if r.key == nil {
+		return "", true
+	}
+	key := string(r.key)
+	if n := len(key); n >= 2 && key[0] == '"' && key[n-1] == '"' {
+		key = key[1 : n-1]
+	}
+	if key == "" || len(key) > maxKeyBytes {
+		notApplied(malformedKey, fmt.Sprintf("Idempotency-Key must have 1 to %d bytes", maxKeyBytes)).send(ctx)
+		return "", false
+	}
+	return key, true
+}
+
+// maxKeyBytes is the longest idempotency key.
+const maxKeyBytes = 255
+
 // call steps an input and answers with the output. Nothing is copied: the App
 // keeps neither the body nor what it appends to, which is the response's own
 // buffer. If the client goes away, which fasthttp does not tell, the call goes
@@ -145,11 +167,15 @@ func (s *Server) call(ctx *fasthttp.RequestCtx, r request) {
 	if !ok {
 		return
 	}
+	key, ok := idempotencyKey(ctx, r)
+	if !ok {
+		return
+	}
 	out := outputType(r.accept)
 	ctx.Response.Header.SetCanonical(varyHeader, acceptHeader)
 	d := newDeadline(timeout)
 	buffer := ctx.Response.SwapBody(nil)
-	body, err := s.app.Call(d, r.name, r.format, ctx.PostBody(), out.format, buffer[:0])
+	body, err := s.app.CallOnce(d, r.name, key, r.format, ctx.PostBody(), out.format, buffer[:0])
 	d.release()
 	if err != nil {
 		ctx.Response.SwapBody(buffer)
@@ -166,8 +192,12 @@ func (s *Server) cast(ctx *fasthttp.RequestCtx, r request) {
 	if !ok {
 		return
 	}
+	key, ok := idempotencyKey(ctx, r)
+	if !ok {
+		return
+	}
 	d := newDeadline(timeout)
-	err := s.app.Cast(d, r.name, r.format, ctx.PostBody())
+	err := s.app.CastOnce(d, r.name, key, r.format, ctx.PostBody())
 	d.release()
 	if err != nil {
 		refused(err, r.name, timeout).send(ctx)

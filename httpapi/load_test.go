@@ -418,7 +418,7 @@ type oddApp struct {
 	err error
 }
 
-func (a *oddApp) Call(context.Context, statemachine.Name, codec.Format, []byte, codec.Format, []byte) ([]byte, error) {
+func (a *oddApp) CallOnce(context.Context, statemachine.Name, string, codec.Format, []byte, codec.Format, []byte) ([]byte, error) {
 	return nil, a.err
 }
 

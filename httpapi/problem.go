@@ -36,6 +36,7 @@ var (
 	malformedRequest  = &kind{status: 400, slug: "malformed-request", title: "The request is not well-formed HTTP"}
 	malformedPath     = &kind{status: 400, slug: "malformed-path", title: "The path is not well-formed"}
 	malformedTimeout  = &kind{status: 400, slug: "malformed-timeout", title: "Request-Timeout is not a duration"}
+	malformedKey      = &kind{status: 400, slug: "malformed-idempotency-key", title: "Idempotency-Key is not a key"}
 	foreignHost       = &kind{status: 403, slug: "foreign-host", title: "The request is for another host"}
 	noEndpoint        = &kind{status: 404, slug: "no-endpoint", title: "No such endpoint"}
 	methodNotAllowed  = &kind{status: 405, slug: "method-not-allowed", title: "Method not allowed"}
@@ -53,6 +54,7 @@ var (
 	noProcess        = &kind{status: 404, slug: "no-process", title: "No such process"}
 	malformedInput   = &kind{status: 400, slug: "malformed-input", title: "The input is malformed"}
 	meaninglessInput = &kind{status: 422, slug: "meaningless-input", title: "The input is not one of the process's"}
+	keyReused        = &kind{status: 422, slug: "idempotency-key-reused", title: "The idempotency key was used for another input"}
 	wrongSpec        = &kind{status: 422, slug: "wrong-spec", title: "The child spec is wrong"}
 	conflict         = &kind{status: 409, slug: "conflict", title: "What the children are now does not allow it"}
 	notStarted       = &kind{status: 422, slug: "not-started", title: "The child did not start"}
@@ -73,6 +75,7 @@ var kinds = [...]struct {
 }{
 	{typed[*statemachine.CrashError], crashed},
 	{typed[*statemachine.ExitError], processEnded},
+	{same(statemachine.ErrKeyReused), keyReused},
 	{same(statemachine.ErrInput), meaninglessInput}, // or malformedInput, or wrongSpec
 	{same(statemachine.ErrNoProcess), noProcess},
 	{same(statemachine.ErrConflict), conflict},

@@ -38,6 +38,8 @@ var (
 	ErrOverloaded = errors.New("overloaded: the queue is full")
 	// ErrStopping: the application is ending, or has ended.
 	ErrStopping = errors.New("the application is stopping")
+	// ErrKeyReused: the idempotency key was used for another input.
+	ErrKeyReused = errors.New("the idempotency key was used for another input")
 	// ErrInput: the machine's decoder refused the bytes of the input; the
 	// *codec.Error that it wraps says where and why.
 	ErrInput = errors.New("input refused")

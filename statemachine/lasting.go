@@ -9,7 +9,7 @@ import (
 // places are in journals: new ones go to the end, none is taken out.
 var sentinels = [...]error{
 	ErrNoProcess, ErrOverloaded, ErrStopping, ErrInput, ErrConflict, ErrNotStarted, ErrIgnore, ErrDeadline, ErrJournal,
-	ErrOutput, ErrVersion,
+	ErrOutput, ErrVersion, ErrKeyReused,
 }
 
 // remembered is what is left of an error: its text, and which sentinels it is,

@@ -15,6 +15,7 @@ import (
 type call struct {
 	Addr    string            `help:"Address of the server." default:"127.0.0.1:8080"`
 	Timeout time.Duration     `help:"How long to wait for the answer." default:"5s"`
+	Key     string            `help:"An idempotency key: the same input sent again under it is applied once."`
 	Name    statemachine.Name `arg:"" help:"The process to call."`
 	JSON    string            `arg:"" name:"json" help:"The input, such as {\"lookup\":{\"key\":\"x\"}}."`
 }
@@ -34,6 +35,9 @@ func (c *call) Run(std *streams) error {
 	req.Header.SetMethod(fasthttp.MethodPost)
 	req.Header.SetContentType("application/json")
 	req.Header.Set("Request-Timeout", c.Timeout.String())
+	if c.Key != "" {
+		req.Header.Set("Idempotency-Key", c.Key)
+	}
 	req.SetRequestURI("http://" + c.Addr + "/v1/call/" + url.PathEscape(string(c.Name)))
 	req.SetBodyString(c.JSON)
 	client := fasthttp.Client{MaxIdemponentCallAttempts: 1, DisablePathNormalizing: true}

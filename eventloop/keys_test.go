@@ -1,0 +1,170 @@
+package eventloop_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/eventloop"
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// onceStage is an application of diarists with a journal, or none.
+func onceStage(t *testing.T, d eventloop.Durability, log journal.Log, keyBytes int64) *stage {
+	t.Helper()
+	l, err := eventloop.Start(eventloop.Config{Durability: d, Log: log, KeyBytes: keyBytes,
+		Root: supervisor.Supervisor{Name: "root", Intensity: 1000, Children: []supervisor.Child{
+			supervisor.Worker{Name: "a", Machine: theDiarist}, supervisor.Worker{Name: "b", Machine: theDiarist}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stage{t, l}
+}
+
+// once is do with a key.
+func (s *stage) once(key string, name statemachine.Name, in do) (string, error) {
+	s.t.Helper()
+	r, err := eventloop.RefTo[do, string](s.loop, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r.Once(key).Call(context.Background(), in)
+}
+
+func (s *stage) wantOnce(key string, in do, want string) {
+	s.t.Helper()
+	out, err := s.once(key, "a", in)
+	if err != nil {
+		out = err.Error()
+	}
+	if out != want {
+		s.t.Errorf("%v under %q: %q, want %q", in, key, out, want)
+	}
+}
+
+// Every durability has keys; with a journal they survive what it survives.
+func TestOnce(t *testing.T) {
+	for _, d := range []eventloop.Durability{eventloop.None, eventloop.AtShutdown, eventloop.Always} {
+		t.Run(d.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := new(journal.Memory)
+				s := onceStage(t, d, log, 0)
+				tell := do{Word: "told", Text: "x"}
+				for range 3 {
+					s.wantOnce("k1", tell, "told")
+				}
+				s.wantOnce("k2", tell, "told")
+				s.told("a", "x; x")
+				s.wantOnce("k1", do{Word: "told", Text: "y"}, "a: the idempotency key was used for another input (not_applied)")
+				s.wantOnce("k3", do{Word: "crash"}, "a crashed in step: crash (not_applied)")
+				s.wantOnce("k3", tell, "told") // it was not applied
+				s.wantOnce("k1", tell, "told") // after a crash
+				s.wantOnce("k4", do{Word: "stop"}, "stop")
+				synctest.Wait()
+				s.wantOnce("k4", do{Word: "stop"}, "stop")
+				if out, err := s.once("k1", "b", tell); out != "told" || err != nil {
+					t.Errorf("another process: %q, %v", out, err)
+				}
+				if d == eventloop.None {
+					s.loop.Stop(context.Background())
+					return
+				}
+				killed := log.Reopen()
+				s.loop.Stop(context.Background())
+				if d == eventloop.AtShutdown {
+					killed = log.Reopen()
+				}
+				s = onceStage(t, d, killed, 0)
+				s.told("a", "x; x; x")
+				s.wantOnce("k1", tell, "told")
+				s.wantOnce("k4", do{Word: "stop"}, "stop")
+				s.wantOnce("k1", do{Word: "told", Text: "y"}, "a: the idempotency key was used for another input (not_applied)")
+				s.told("a", "x; x; x")
+				s.loop.Stop(context.Background())
+			})
+		})
+	}
+}
+
+// The other ways to send have keys too.
+func TestOnceByBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := onceStage(t, eventloop.Always, new(journal.Memory), 0)
+		ctx, body := context.Background(), []byte(`{"word":"told","name":"","text":"x","after":0}`)
+		for range 2 {
+			out, err := s.loop.CallOnce(ctx, "a", "k", codec.JSON, body, codec.JSON, nil)
+			if err != nil || string(out) != `"told"` {
+				t.Errorf("%s, %v", out, err)
+			}
+			if err := s.loop.CastOnce(ctx, "a", "c", codec.JSON, body); err != nil {
+				t.Error(err)
+			}
+			r, _ := eventloop.RefTo[do, string](s.loop, "a")
+			if err := r.Once("r").Cast(ctx, do{Word: "told", Text: "y"}); err != nil {
+				t.Error(err)
+			}
+		}
+		s.told("a", "x; x; y")
+		_, err := s.once(strings.Repeat("k", eventloop.MaxKeyBytes+1), "a", do{Word: "told"})
+		if !errors.Is(err, statemachine.ErrInput) || statemachine.OutcomeOf(err) != statemachine.NotApplied {
+			t.Errorf("a long key: %v", err)
+		}
+		s.loop.Stop(ctx)
+	})
+}
+
+// Who sends again what waits for a later step's reply gets that reply.
+func TestOnceDeferred(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(journal.Memory)
+		s := onceStage(t, eventloop.Always, log, 0)
+		answers := make(chan string, 2)
+		for range 2 {
+			go func() {
+				out, _ := s.once("k", "a", do{Word: "wait"})
+				answers <- out
+			}()
+			synctest.Wait()
+		}
+		s.do("a", do{Word: "answer", Text: "now"})
+		if one, two := <-answers, <-answers; one != "now" || two != "now" {
+			t.Errorf("%q, %q", one, two)
+		}
+		s.wantOnce("k", do{Word: "wait"}, "now")
+		go s.once("lost", "a", do{Word: "wait"})
+		synctest.Wait()
+		again := onceStage(t, eventloop.Always, log.Reopen(), 0)
+		again.wantOnce("k", do{Word: "wait"}, "now")
+		again.wantOnce("lost", do{Word: "wait"}, "a: a ended: killed (applied)")
+		again.loop.Stop(context.Background())
+		s.loop.Stop(context.Background())
+	})
+}
+
+// The window is bounded, and a snapshot has all of it.
+func TestOnceWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(journal.Memory)
+		s := onceStage(t, eventloop.Always, log, 10*(1+3+5+64))
+		for i := range 20 {
+			s.wantOnce(fmt.Sprintf("k%02d", i), do{Word: "told", Text: fmt.Sprint(i)}, "told")
+		}
+		s.wantOnce("k19", do{Word: "told", Text: "19"}, "told")
+		s.wantOnce("k11", do{Word: "told", Text: "11"}, "told")
+		s.wantOnce("k09", do{Word: "told", Text: "again"}, "told") // it was forgotten
+		s.loop.Stop(context.Background())
+		again := onceStage(t, eventloop.Always, log.Reopen(), 10*(1+3+5+64))
+		want := again.do("a", do{Word: "diary"})
+		again.wantOnce("k19", do{Word: "told", Text: "19"}, "told")
+		again.told("a", want)
+		again.wantOnce("k00", do{Word: "told", Text: "again"}, "told")
+		again.told("a", want+"; again")
+		again.loop.Stop(context.Background())
+	})
+}
