@@ -39,6 +39,7 @@ func TestKill(t *testing.T) {
 	var acknowledged, saved uint64
 	for range rounds {
 		acknowledged, saved = killOnce(t, path, r.IntN(300), acknowledged, saved)
+		mustBeIntact(t, path)
 		log := open(t, path)
 		got := read(t, log)
 		closeLog(t, log)

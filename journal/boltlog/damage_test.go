@@ -130,6 +130,18 @@ func damageAt(t *testing.T, path string, sound []byte, at int, bad []byte, previ
 		got, err = tryRead(log)
 		closeLog(t, log)
 	}
+	problems := 0
+	sum, checked := boltlog.Check(path, nil, func(boltlog.Problem) { problems++ })
+	switch inMeta := at < 2*4096; { // an older meta page is of no use to Open, and checked all the same
+	case checked != nil && !strings.HasPrefix(checked.Error(), "journal file "+path+": "):
+		return fmt.Sprint("lost, or not: Check does not name the file: ", checked)
+	case err != nil && checked == nil:
+		return fmt.Sprint("lost: Check finds nothing where Open or Recover says: ", err)
+	case err == nil && checked != nil && !inMeta:
+		return fmt.Sprint("lost, or not: Check says what Open and Recover do not: ", checked)
+	case errors.Is(checked, journal.ErrDamaged) && (sum.Damage == boltlog.Intact || sum.Problems != problems) && problems > 0:
+		return fmt.Sprintf("lost, or not: Check says %v and %+v", checked, sum)
+	}
 	switch {
 	case errors.Is(err, journal.ErrDamaged), errors.Is(err, journal.ErrFormat), errors.Is(err, journal.ErrVersion):
 		return fmt.Sprint("refused: ", err)

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"strconv"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -98,6 +100,16 @@ func layerName(number uint64) []byte {
 	return fmt.Appendf(nil, "%s%016x", layerPrefix, number)
 }
 
+// layerNumber is the number of the layer in a bucket, if it is one's.
+func layerNumber(bucket string) (uint64, bool) {
+	if bucket == string(bucketStates) {
+		return 0, true
+	}
+	digits, ok := strings.CutPrefix(bucket, layerPrefix)
+	n, err := strconv.ParseUint(digits, 16, 64)
+	return n, ok && err == nil && n > 0
+}
+
 // ref names the parts of one split value. No two that are in the file at a time have the same.
 type ref struct {
 	layer uint64
@@ -132,6 +144,9 @@ type content struct {
 	ref   ref    // contentSplit
 	size  int    // contentSplit
 }
+
+// bytes is the size of the state.
+func (c content) bytes() int { return len(c.state) + c.size }
 
 // whole appends what makes state a content. It may use the spare room behind state.
 func whole(state []byte) []byte { return append(state, contentWhole) }

@@ -134,17 +134,9 @@ func checkKind(info fs.FileInfo) error {
 
 // inspect opens the file for reading only, and refuses what is not an intact journal of this format.
 func inspect(path string, opts Options) error {
-	var file *os.File
-	db, err := bolt.Open(path, fileMode, &bolt.Options{
-		Timeout:  opts.LockTimeout,
-		ReadOnly: true,
-		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-			file, err = os.OpenFile(name, flag, mode)
-			return file, err
-		},
-	})
+	db, file, err := openReadOnly(path, opts)
 	if err != nil {
-		return boltError(err, opts)
+		return err
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		if err := verifyPages(file, tx); err != nil {
@@ -157,6 +149,22 @@ func inspect(path string, opts Options) error {
 		return err
 	})
 	return cmp.Or(err, db.Close())
+}
+
+// openReadOnly opens the file for reading only, beside other readers, and says what it means if that fails.
+func openReadOnly(path string, opts Options) (db *bolt.DB, file *os.File, err error) {
+	db, err = bolt.Open(path, fileMode, &bolt.Options{
+		Timeout:  opts.LockTimeout,
+		ReadOnly: true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+	})
+	if err != nil {
+		return nil, nil, boltError(err, opts)
+	}
+	return db, file, nil
 }
 
 var errForeign = fmt.Errorf("%w: it is a bbolt file of another program", journal.ErrFormat)

@@ -72,6 +72,7 @@ func mustBeTidy(t *testing.T, path string) {
 	if len(got.app) > 128<<10 {
 		parts += (len(got.app) + partBytes - 1) / partBytes
 	}
+	mustBeIntact(t, path)
 	counts := buckets(t, path)
 	for name, n := range counts {
 		if strings.HasPrefix(name, "layer-") {
@@ -81,6 +82,13 @@ func mustBeTidy(t *testing.T, path string) {
 	}
 	if layers != 1 || states != len(got.states) || counts["parts"] != parts || counts["batches"] != len(got.batches) {
 		t.Errorf("%v; want one layer of %d, %d parts, %d batches", counts, len(got.states), parts, len(got.batches))
+	}
+}
+
+func mustBeIntact(t *testing.T, path string) {
+	t.Helper()
+	if sum, problems, err := check(path); err != nil || sum.Problems != 0 {
+		t.Fatalf("Check: %v, %q", err, problems)
 	}
 }
 
@@ -152,6 +160,7 @@ func crashes(t *testing.T, first map[string]string, u journal.Update, change fun
 		if err := os.WriteFile(c, image, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		mustBeIntact(t, c)
 		log := open(t, c)
 		got := read(t, log)
 		closeLog(t, log)

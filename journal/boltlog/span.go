@@ -100,19 +100,19 @@ func (s span) order(es []element, least, limit []byte) error {
 	return nil
 }
 
-// inline checks a page that is the value of a bucket.
-func (s span) inline() error {
+// inline checks a page that is the value of a bucket, and returns its elements.
+func (s span) inline() ([]element, error) {
 	if flags := binary.NativeEndian.Uint16(s.start[8:]); flags != flagLeaf {
-		return s.damaged("flags %#x", flags)
+		return nil, s.damaged("flags %#x", flags)
 	}
 	es, err := s.elements(nil, flagLeaf)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range es {
 		if e.flags == elementBucket {
-			return s.damaged("a bucket within")
+			return nil, s.damaged("a bucket within")
 		}
 	}
-	return s.order(es, nil, nil)
+	return es, s.order(es, nil, nil)
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -50,7 +48,7 @@ func viewOf(tx *bolt.Tx) (v view, err error) {
 	if v.ours == nil {
 		return v, errForeign
 	}
-	if v.version, err = readVersion(v.ours); err != nil {
+	if v.version, err = decodeVersion(v.ours.Get(keyFormat)); err != nil {
 		return v, err
 	}
 	numbers := []uint64{0}
@@ -76,8 +74,7 @@ func viewOf(tx *bolt.Tx) (v view, err error) {
 	return v, err
 }
 
-func readVersion(ours *bolt.Bucket) (uint32, error) {
-	format := ours.Get(keyFormat)
+func decodeVersion(format []byte) (uint32, error) {
 	if len(format) != formatBytes {
 		return 0, fmt.Errorf("%w: a format version of %d bytes", journal.ErrDamaged, len(format))
 	}
@@ -103,11 +100,9 @@ func (v view) abandoned() []uint64 {
 	var ns []uint64
 	c := v.tx.Cursor()
 	for name, _ := c.Seek([]byte(layerPrefix)); name != nil; name, _ = c.Next() {
-		digits, ok := strings.CutPrefix(string(name), layerPrefix)
-		if !ok {
+		if n, ok := layerNumber(string(name)); !ok {
 			break
-		}
-		if n, err := strconv.ParseUint(digits, 16, 64); err == nil && !slices.Contains(v.numbers(), n) {
+		} else if !slices.Contains(v.numbers(), n) {
 			ns = append(ns, n)
 		}
 	}
