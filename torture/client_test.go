@@ -32,6 +32,8 @@ type record struct {
 	is     fate
 	mark   int64 // that its reply told, or that was found; 0 for unknown
 	pinned bool  // found there after a start, or not: it cannot change
+	key    bool  // it was sent under its number as a key
+	in     input // if so
 }
 
 type change uint8
@@ -177,6 +179,10 @@ func (c *client) call(ctx context.Context, target ref, log *faultyLog) error {
 	}
 	r := c.next(anInput)
 	in.Seq = r.seq
+	if c.rand.IntN(3) == 0 {
+		target = target.Once(fmt.Sprint(r.seq))
+		r.key, r.in = true, in
+	}
 	out, err := target.Call(ctx, in)
 	c.told(r, err, log)
 	if err == nil && r.is == present {
@@ -334,6 +340,9 @@ func (c *client) verify(l *eventloop.Loop) error {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
 			c.settle(present)
+			if err := c.sendAgain(target); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
 			return nil
 		}
 	}
@@ -341,6 +350,33 @@ func (c *client) verify(l *eventloop.Loop) error {
 		return fmt.Errorf("%s is not there: %w", c.name, err)
 	}
 	c.settle(absent)
+	return nil
+}
+
+// sendAgain sends the last input that was applied under a key again: the answer
+// must be that of the first time.
+func (c *client) sendAgain(target ref) error {
+	for i := len(c.sent) - 1; i >= 0; i-- {
+		r := &c.sent[i]
+		if r.what != anInput {
+			return nil // it may have been deleted since
+		}
+		if !r.key || r.is != present {
+			continue
+		}
+		out, err := target.Once(fmt.Sprint(r.seq)).Call(context.Background(), r.in)
+		if r.in.Do == doQuit {
+			var exit *statemachine.ExitError
+			if !errors.As(err, &exit) {
+				return fmt.Errorf("input %d, sent again under its key: %w; want that it had ended its process", r.seq, err)
+			}
+			return nil
+		}
+		if err != nil || out.Applied.Seq != r.seq || out.Applied.Mark != r.mark {
+			return fmt.Errorf("input %d, which left mark %d, sent again under its key: %v %w", r.seq, r.mark, out.Applied, err)
+		}
+		return nil
+	}
 	return nil
 }
 
