@@ -36,6 +36,10 @@ type Config struct {
 	// DefaultSnapshotBytes.
 	SnapshotBytes int64
 
+	// SnapshotEntries is the same in entries: those that the next start would have
+	// to replay. Zero means DefaultSnapshotEntries.
+	SnapshotEntries int
+
 	// Tasks is how many works of machines are done at a time, each on a goroutine
 	// of its own. Zero means DefaultTasks.
 	Tasks int
@@ -70,11 +74,12 @@ type Config struct {
 
 // Defaults of Config.
 const (
-	DefaultQueueLen      = 4096
-	DefaultBatchMax      = 1024
-	DefaultSnapshotBytes = 64 << 20
-	DefaultTasks         = 64
-	DefaultKeyBytes      = 16 << 20
+	DefaultQueueLen        = 4096
+	DefaultBatchMax        = 1024
+	DefaultSnapshotBytes   = 64 << 20
+	DefaultSnapshotEntries = 1 << 20
+	DefaultTasks           = 64
+	DefaultKeyBytes        = 16 << 20
 )
 
 // Durability says what survives the end of the program.
@@ -117,6 +122,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("eventloop: BatchMax %d is negative", c.BatchMax)
 	case c.SnapshotBytes < 0:
 		return c, fmt.Errorf("eventloop: SnapshotBytes %d is negative", c.SnapshotBytes)
+	case c.SnapshotEntries < 0:
+		return c, fmt.Errorf("eventloop: SnapshotEntries %d is negative", c.SnapshotEntries)
 	case c.KeyBytes < 0:
 		return c, fmt.Errorf("eventloop: KeyBytes %d is negative", c.KeyBytes)
 	case c.Tasks < 0:
@@ -134,6 +141,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.SnapshotBytes == 0 {
 		c.SnapshotBytes = DefaultSnapshotBytes
+	}
+	if c.SnapshotEntries == 0 {
+		c.SnapshotEntries = DefaultSnapshotEntries
 	}
 	if c.KeyBytes == 0 {
 		c.KeyBytes = DefaultKeyBytes

@@ -27,8 +27,10 @@ type disk struct {
 	time     int64              // the time of that batch
 	before   int64              // the time of the batch before it
 	tail     int64              // bytes of the batches since the last checkpoint
+	entries  int                // and their entries
 	saving   atomic.Bool        // a checkpoint is being saved
 	deleted  []string           // whose states are to be deleted by the next save
+	deleting []string           // the same, of the checkpoint that is being encoded
 
 	committed chan error // capacity 1: how the batch being committed went
 }
@@ -177,6 +179,7 @@ func (l *Loop) append(w *journal.Builder, now int64) {
 	l.disk.last++
 	l.disk.before, l.disk.time = l.disk.time, now
 	l.disk.tail += int64(len(b.Bytes()))
+	l.disk.entries += b.Len()
 	l.syncing.Store(true)
 	l.cfg.Log.Append(b, func(_ uint64, err error) {
 		l.disk.committed <- err
@@ -292,7 +295,7 @@ func (l *Loop) kept(ps ...*process) iter.Seq2[string, journal.Encode] {
 // is half done.
 func (l *Loop) checkpoint() {
 	d := &l.disk
-	if d.tail < l.cfg.SnapshotBytes || d.saving.Load() || l.changed || l.leaving || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
+	if d.tail < l.cfg.SnapshotBytes && d.entries < l.cfg.SnapshotEntries || d.saving.Load() || l.changed || l.leaving || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
 		return
 	}
 	for _, e := range l.flight {
@@ -308,20 +311,32 @@ func (l *Loop) checkpoint() {
 			p.Keep()
 		}
 	}
-	app, err := l.saveShape(l.tree.Save())
+	app, err := l.saveShape(true)
 	if err != nil {
-		d.tail = 0 // to be tried again later
+		d.tail, d.entries = 0, 0 // to be tried again later
 		l.tell(SaveFailed{err})
 		return
 	}
-	u := journal.Update{Index: d.last, Time: d.time, App: app, States: l.keptAll(), Delete: d.deleted}
+	u := journal.Update{Index: d.last, Time: d.time, States: l.keptAll(), Delete: d.deleted}
 	if l.syncing.Load() {
 		u.Index, u.Time = u.Index-1, d.before // the batch that is being committed has not been applied
 	}
 	d.saving.Store(true)
-	d.tail, d.deleted = 0, nil
+	d.tail, d.entries, d.deleted, d.deleting = 0, 0, nil, d.deleted
+	go l.save(u, app)
+}
+
+// save saves a checkpoint, beside the loop.
+func (l *Loop) save(u journal.Update, app func() []byte) {
+	u.App = app()
+	l.enter()
+	defer l.exit()
+	if l.saving { // the last save has more
+		return
+	}
+	l.disk.deleting = nil
 	l.cfg.Log.Save(u, func(err error) {
-		d.saving.Store(false)
+		l.disk.saving.Store(false)
 		if err != nil {
 			l.notSaved(err, u.Delete)
 		}

@@ -191,6 +191,7 @@ func (l *Loop) replayBatches() error {
 // replay applies one entry of the journal.
 func (l *Loop) replay(rec journal.Entry) error {
 	p := l.past
+	l.disk.entries++
 	l.disk.tail += int64(journal.EntryOverheadBytes + len(rec.Name) + len(rec.Data))
 	e := &entry{time: p.time, seed: seedOf(p.time, p.n), answered: true, shared: true}
 	var err error

@@ -189,22 +189,29 @@ type savedAddition struct {
 	Spec json.RawMessage   `json:"spec"`
 }
 
-// saveShape returns what a snapshot keeps of the application beside its states.
-// An error is that of a machine's codec.
-func (l *Loop) saveShape(tree []byte) ([]byte, error) {
-	s := savedShape{Tree: tree, Deleted: l.shape.deleted, Missing: l.shape.missing}
-	var err error
+// saveShape takes note of what a snapshot keeps of the application beside its
+// states, the supervisors' memory too if it is taken in the middle of a run. The
+// function encodes it, on any goroutine. An error is that of a machine's codec.
+func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
+	s := savedShape{Deleted: maps.Clone(l.shape.deleted), Missing: maps.Clone(l.shape.missing)}
 	if s.Kept, err = l.keep(); err != nil {
 		return nil, fmt.Errorf("%w: %w", journal.ErrRefused, err)
 	}
 	for _, a := range l.shape.inOrder() {
 		s.Added = append(s.Added, savedAddition{a.sup, a.record})
 	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // it is made of JSON
+	tree := func() []byte { return nil }
+	if running {
+		tree = l.tree.Save()
 	}
-	return data, nil
+	return func() []byte {
+		s.Tree = tree()
+		data, err := json.Marshal(s)
+		if err != nil {
+			panic(err) // it is made of JSON
+		}
+		return data
+	}, nil
 }
 
 // loadShape is the inverse of saveShape.

@@ -156,11 +156,11 @@ func (l *Loop) recordStart() error {
 // wholeUpdate saves everything as it is when nothing runs.
 func (l *Loop) wholeUpdate() (journal.Update, error) {
 	d := &l.disk
-	app, err := l.saveShape(nil)
+	app, err := l.saveShape(false)
 	if err != nil {
 		return journal.Update{}, err
 	}
-	u := journal.Update{Index: d.last, Time: d.time, App: app, States: l.keptAll(), Delete: d.deleted}
+	u := journal.Update{Index: d.last, Time: d.time, App: app(), States: l.keptAll(), Delete: slices.Concat(d.deleting, d.deleted)}
 	d.deleted = nil
 	return u, nil
 }

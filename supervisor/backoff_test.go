@@ -325,14 +325,14 @@ func (s *shop) call(f []string) {
 
 // resave replaces the tree by one that is restored from it.
 func (s *shop) resave(t interface{ Fatal(...any) }) {
-	data := s.tree.Save()
+	data := s.tree.Save()()
 	tree, err := supervisor.Restore(s.root, data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.tree, s.waiting = tree, nil
 	s.work()
-	if again := tree.Save(); string(again) != string(data) {
+	if again := tree.Save()(); string(again) != string(data) {
 		t.Fatal("saved", string(data), "\nrestored", string(again))
 	}
 }

@@ -235,7 +235,7 @@ func TestS61Refused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHand(t, root)
-			before, saved := h.tree.Root().Details(nil), string(h.tree.Save())
+			before, saved := h.tree.Root().Details(nil), string(h.tree.Save()())
 			to := c.spec.Name
 			if h.tree.Node(to) == nil {
 				to = "x"
@@ -253,7 +253,7 @@ func TestS61Refused(t *testing.T) {
 				t.Errorf("%v of %v, want %v of %v", e.Field, path, c.field, c.path)
 			}
 			after := h.tree.Root().Details(nil)
-			if !reflect.DeepEqual(after, before) || string(h.tree.Save()) != saved {
+			if !reflect.DeepEqual(after, before) || string(h.tree.Save()()) != saved {
 				t.Errorf("it changed\n%+v\nto\n%+v", before, after)
 			}
 			if s, _ := h.tree.Node("x").Supervisor(); len(s.Children) != 2 {
@@ -439,7 +439,7 @@ func TestS61SignificantUnderNever(t *testing.T) {
 	h := newHand(t, sup{Name: "r", AutoShutdown: supervisor.AnySignificant, Children: children{a}})
 	h.changed(t, "r", sup{Name: "r"})
 	root, _ := h.tree.Root().Supervisor()
-	tree, err := supervisor.Restore(root, h.tree.Save(), func(_, _ Name) (supervisor.Child, error) { return a, nil })
+	tree, err := supervisor.Restore(root, h.tree.Save()(), func(_, _ Name) (supervisor.Child, error) { return a, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

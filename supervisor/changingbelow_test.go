@@ -94,7 +94,7 @@ func TestS61SaveAndRestore(t *testing.T) {
 	h.tree.StartChild(h.tree.Node("x"), nil, workers("e")[0])
 	h.drain()
 	root, _ := h.tree.Root().Supervisor()
-	data := h.tree.Save()
+	data := h.tree.Save()()
 	var asked []Name
 	tree, err := supervisor.Restore(root, data, func(_, child Name) (supervisor.Child, error) {
 		asked = append(asked, child)
@@ -103,7 +103,7 @@ func TestS61SaveAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again := tree.Save(); string(again) != string(data) {
+	if again := tree.Save()(); string(again) != string(data) {
 		t.Errorf("saved %s\nrestored %s", data, again)
 	}
 	if !slices.Equal(asked, []Name{"a", "e"}) {

@@ -81,7 +81,7 @@ func TestBrokenProtocol(t *testing.T) {
 		},
 		"Save of a tree that is not quiet": func(h *hand) {
 			h.tree.Shutdown()
-			h.tree.Save()
+			h.tree.Save()()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -305,7 +305,7 @@ func (l *randomLoop) changed(s supervisor.Supervisor) supervisor.Supervisor {
 // checkSaved: a quiet tree that was saved is the same when it is restored.
 func (l *randomLoop) checkSaved() {
 	root, _ := l.tree.Root().Supervisor()
-	data := l.tree.Save()
+	data := l.tree.Save()()
 	tree, err := supervisor.Restore(root, data, func(_, child Name) (supervisor.Child, error) {
 		n := l.tree.Node(child)
 		if s, ok := n.Supervisor(); ok {
@@ -320,7 +320,7 @@ func (l *randomLoop) checkSaved() {
 	if err != nil {
 		l.Fatalf("restore of %s with %+v: %v", data, root, err)
 	}
-	if again := tree.Save(); string(again) != string(data) {
+	if again := tree.Save()(); string(again) != string(data) {
 		l.Fatalf("saved %s\nrestored %s", data, again)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -41,8 +42,9 @@ type savedNode struct {
 // Save returns the state of the tree: which children there are and which of
 // them are down or wait for the delay of a Backoff, restart histories and
 // counts, the last exits and failures, PIDs. It has no specs, and nothing of
-// Node.Owner. The tree must be Quiet.
-func (t *Tree) Save() []byte {
+// Node.Owner. The tree must be Quiet. It takes note of all that is to be saved,
+// and returns a function that encodes it, on any goroutine at any later time.
+func (t *Tree) Save() (encode func() []byte) {
 	if !t.Quiet() {
 		panic("supervisor: Save of a tree that is not quiet")
 	}
@@ -76,11 +78,13 @@ func (t *Tree) Save() []byte {
 			todo = append(todo, place{c, at, i})
 		}
 	}
-	data, err := json.Marshal(out)
-	if err != nil {
-		panic(err) // it has nothing that JSON has not
+	return func() []byte {
+		data, err := json.Marshal(out)
+		if err != nil {
+			panic(err) // it has nothing that JSON has not
+		}
+		return data
 	}
-	return data
 }
 
 func (n *Node) saved(parent, index int) savedNode {
@@ -89,7 +93,7 @@ func (n *Node) saved(parent, index int) savedNode {
 		Gen: n.gen, UpGen: n.upGen(), Starts: n.starts(), Past: n.savedPast(),
 	}
 	if n.sup != nil && s.Up {
-		s.Suspended, s.History, s.Total = n.sup.suspended, n.sup.history, n.sup.restarts
+		s.Suspended, s.History, s.Total = n.sup.suspended, slices.Clone(n.sup.history), n.sup.restarts
 	}
 	return s
 }

@@ -30,7 +30,7 @@ func (p *player) resave() {
 	if p.tree == nil {
 		return
 	}
-	data := p.tree.Save()
+	data := p.tree.Save()()
 	tree, err := supervisor.Restore(specs(p.scn).Root(), data, func(parent, child Name) (supervisor.Child, error) {
 		n := p.tree.Node(parent)
 		if s, _ := n.Supervisor(); s.Strategy == supervisor.SimpleOneForOne {
@@ -45,7 +45,7 @@ func (p *player) resave() {
 	if err != nil {
 		panic(p.scn.Name + ": " + err.Error())
 	}
-	if again := string(tree.Save()); again != string(data) {
+	if again := string(tree.Save()()); again != string(data) {
 		panic(p.scn.Name + ": saved " + string(data) + "\nrestored " + again)
 	}
 	moved := func(pid supervisor.PID) supervisor.PID {

@@ -60,7 +60,7 @@ func TestWideTree(t *testing.T) {
 	if info := h.tree.Root().Info(nil); len(info.Children) != n || info.Children[7].Restarts != 2 {
 		t.Errorf("%d children, %+v", len(info.Children), info.Children[7])
 	}
-	tree, err := supervisor.Restore(wide(n, supervisor.OneForOne), h.tree.Save(), nil)
+	tree, err := supervisor.Restore(wide(n, supervisor.OneForOne), h.tree.Save()(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestDeepTree(t *testing.T) {
 	if last := h.tree.Node("w"); last.Restarts() != 1 {
 		t.Errorf("%d restarts", last.Restarts())
 	}
-	if _, err := supervisor.Restore(deep(n), h.tree.Save(), nil); err != nil {
+	if _, err := supervisor.Restore(deep(n), h.tree.Save()(), nil); err != nil {
 		t.Error(err)
 	}
 	levels := 0
