@@ -35,7 +35,7 @@ func (d Damage) String() string {
 	case DamagedTail:
 		return "damaged at its end"
 	}
-	return "damaged in its middle"
+	return "damaged before its end"
 }
 
 // Problem is one thing that is wrong with a file.
@@ -76,15 +76,21 @@ const progressBytes = 1 << 20
 // are; or what Open would return of a file that cannot be opened or is no journal. A running Log holds its file locked:
 // see Log.Backup.
 func Check(path string, progress func(done, total int64), report func(Problem)) (Summary, error) {
+	sum, err := checkFile(path, progress, report)
+	if err != nil {
+		return sum, fmt.Errorf("journal file %s: %w", path, err)
+	}
+	return sum, nil
+}
+
+// checkFile is Check; its errors do not name the file.
+func checkFile(path string, progress func(done, total int64), report func(Problem)) (Summary, error) {
 	c := &checker{progress: progress, report: report, groups: make(map[ref]group)}
 	err := c.check(path)
 	if err == nil && c.sum.Damage != Intact {
 		err = fmt.Errorf("%w: %s, %d problems", journal.ErrDamaged, c.sum.Damage, c.sum.Problems)
 	}
-	if err != nil {
-		return c.sum, fmt.Errorf("journal file %s: %w", path, err)
-	}
-	return c.sum, nil
+	return c.sum, err
 }
 
 // checker is one run of Check.

@@ -126,6 +126,28 @@ func TestCheckDamage(t *testing.T) {
 	}
 }
 
+// TestCheckMeta damages either meta page: it may be that a commit was cut short.
+func TestCheckMeta(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	variedLog(t, path)
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page := range 2 {
+		bad := bytes.Clone(sound)
+		bad[page*4096+16+40] ^= 1
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sum, problems, err := check(path)
+		want := fmt.Sprintf("meta page %d: a commit was cut short, or is lost", page)
+		if err == nil || sum.Damage != boltlog.DamagedTail || len(problems) != 1 || !strings.Contains(problems[0], want) {
+			t.Errorf("%v, %v, %q; want %q", err, sum.Damage, problems, want)
+		}
+	}
+}
+
 // TestCheckEveryPage flips a bit in every page, at its head and somewhere, and cuts the file before it: whatever that
 // does, Check tells, or the file holds what it held.
 func TestCheckEveryPage(t *testing.T) {

@@ -12,10 +12,20 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// create makes an empty journal at path. It is written beside and then linked to path, so that whatever happens
-// meanwhile there is either no file at path or a whole one; what may be left over is a file path + ".new-…", which can be
-// deleted. If another process makes one at the same time, the first to link wins and both find it.
+// create makes an empty journal at path. If another process makes one at the same time, the first to link wins and both
+// find it.
 func create(path string) error {
+	err := writeBeside(path, func(f *os.File) error { return initialize(f.Name()) })
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// writeBeside makes a file at path that fill has filled: it is written beside and then linked to path, so that whatever
+// happens meanwhile there is either no file at path or a whole one; what may be left over is a file path + ".new-…",
+// which can be deleted. Returns an error that wraps fs.ErrExist if there is a file at path.
+func writeBeside(path string, fill func(*os.File) error) error {
 	dir := filepath.Dir(path)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the directory %s: %w", dir, fs.ErrNotExist)
@@ -28,14 +38,19 @@ func create(path string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if err := cmp.Or(f.Close(), initialize(f.Name())); err != nil {
+	if err := fill(f); err != nil {
+		_ = f.Close() // err says what is wrong
+		return err
+	}
+	if err := f.Close(); err != nil {
 		return err
 	}
 	// Not Rename: it would replace the file of a process that was faster, and with it what that was told is durable.
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = os.Link(f.Name(), path)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(dir)
+	return cmp.Or(syncDir(dir), err)
 }
 
 func initialize(path string) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // Defaults of Options.
 const (
 	DefaultLockTimeout      = time.Second
-	DefaultInitialMmapBytes = 1 << 30
+	DefaultInitialMmapBytes = 1 << (30 + 6*(^uint(0)>>63)) // 64 GiB, where addresses have 64 bits
 )
 
 const fileMode = 0o600 // journals hold what users sent
@@ -30,8 +31,9 @@ type Options struct {
 	LockTimeout time.Duration
 
 	// InitialMmapBytes is the address space into which the file is mapped at first, in bytes. It costs no memory. When the
-	// file outgrows it, one commit waits until it is mapped anew. Zero means DefaultInitialMmapBytes. (On Windows the
-	// file itself is made that large at once.)
+	// file outgrows it, one commit waits until it is mapped anew, for which it must wait until no Recover and no Backup is
+	// under way. Zero means DefaultInitialMmapBytes; or, on Windows, where the file itself is made that large at once, that
+	// it is mapped as it grows.
 	InitialMmapBytes int
 
 	openFile func(string, int, os.FileMode) (*os.File, error) // in tests, to see the file; nil means os.OpenFile
@@ -46,7 +48,7 @@ func (o Options) withDefaults() Options {
 	case o.LockTimeout < 0:
 		o.LockTimeout = 1 // to bbolt zero means to wait forever
 	}
-	if o.InitialMmapBytes == 0 {
+	if o.InitialMmapBytes == 0 && runtime.GOOS != "windows" {
 		o.InitialMmapBytes = DefaultInitialMmapBytes
 	}
 	if o.openFile == nil {
