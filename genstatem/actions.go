@@ -44,10 +44,11 @@ func (t *turn[S, D, E, R]) apply() {
 	}
 }
 
-// setsAnew reports whether a timeout that runs is set to run anew.
+// setsAnew reports whether a timeout that runs is set anew, which is then all
+// that there is to do.
 func (t *turn[S, D, E, R]) setsAnew(typ EventType) bool {
 	for i := range t.fx.actions {
-		if a := &t.fx.actions[i]; a.kind == actSet && a.typ == typ && a.after > 0 && !overruled(t.fx.actions, i) {
+		if a := &t.fx.actions[i]; a.kind == actSet && a.typ == typ && !overruled(t.fx.actions, i) {
 			return t.s.more.running(typ) != nil
 		}
 	}

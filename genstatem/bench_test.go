@@ -47,6 +47,35 @@ func steps(b *testing.B, m statemachine.Server) {
 	}
 }
 
+// An event costs no memory, nor does a timeout that is set anew.
+func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("it empties pools at random")
+	}
+	for _, kind := range []genstatem.EventType{"", genstatem.StateTimeout, genstatem.EventTimeout, genstatem.Timeout("n")} {
+		m := counting()
+		m.HandleEvent = func(ev count, s phase, n int, fx *counter) (phase, int) {
+			fx.Reply(ev.From, n)
+			if kind != "" {
+				fx.SetTimeout(kind, time.Second, 1000)
+			}
+			return 1 - s, n + 1
+		}
+		moment := statemachine.NewMoment(func() int64 { return 1 }, nil)
+		p := genstatem.New(m).New("counter", moment).(statemachine.Port[int, int])
+		if err := p.Init(); err != nil {
+			t.Fatal(err)
+		}
+		if n := testing.AllocsPerRun(1000, func() {
+			moment.Set(1, 1)
+			moment.SetFrom(7)
+			p.StepIn(1)
+		}); n != 0 {
+			t.Errorf("%q: %v allocations", kind, n)
+		}
+	}
+}
+
 func BenchmarkStep(b *testing.B) {
 	b.Run("plain", func(b *testing.B) {
 		type state struct {

@@ -199,6 +199,18 @@ func TestM10Replies(t *testing.T) {
 	r.call("stop")
 	r.happened("a call hold", "a call stop", "reply 3 bye", "reply 4 bye, too", "terminate z 4 shutdown", "exit shutdown []")
 
+	// In the order of the actions, whoever is answered.
+	both := func(fx *effects) string { fx.Reply(1, "held"); fx.Reply(2, "own"); fx.Reply(2, "again"); return "" }
+	r = newRig(t, table{"a hold": next(""), "a both": both}).start()
+	r.call("hold")
+	r.call("both")
+	r.happened("a call hold", "a call both", "reply 1 held", "reply 2 own")
+	own := func(fx *effects) string { fx.Reply(2, "own"); fx.Reply(2, "again"); fx.Reply(1, "held"); return "" }
+	r = newRig(t, table{"a hold": next(""), "a own": own}).start()
+	r.call("hold")
+	r.call("own")
+	r.happened("a call hold", "a call own", "reply 2 own", "reply 1 held")
+
 	bad := newRig(t, table{"a bad": all(set(inState, -1, ""), func(fx *effects) string { fx.Stop(statemachine.Normal); return "" })}).start()
 	bad.cast("bad").happened("a cast bad", "terminate a 1 crash: bad_reply_action_from_state_function", "exit crash []")
 }
@@ -220,6 +232,10 @@ func TestM11Crash(t *testing.T) {
 
 	r = newRig(t, table{"a bad": all(set(inState, -1, "past"), next("b"))}).start()
 	r.cast("bad").happened("a cast bad", "terminate b 1 crash: bad_action_from_state_function", "exit crash []")
+
+	r = newRig(t, nil)
+	r.before = func(fx *effects) { fx.SetTimeout(inState, -1, "past"); fx.SetTimeout(inState, 1, "overruled") }
+	r.start().happened("terminate a 0 crash: bad_action_from_state_function", "exit crash []")
 
 	// What no state machine has: a type that there is not.
 	r = newRig(t, table{"a bad": func(fx *effects) string { fx.NextEvent("nonsense", ""); return "" },
@@ -285,4 +301,7 @@ func TestM14TheLastOneWins(t *testing.T) {
 	}).start()
 	r.cast("set").advance(20).happened("a cast set", "a timeout:n n", "a state_timeout last")
 	r.cast("two").happened("a cast two", "b cast two")
+	// OTP 25 loses this one.
+	r = newRig(t, table{"a zero": all(set(inState, 0, "now"), insert("i")), "a i": set(inState, 3, "later")}).start()
+	r.cast("zero").advance(3).happened("a cast zero", "a internal i", "a state_timeout later")
 }

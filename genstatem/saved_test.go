@@ -2,11 +2,13 @@ package genstatem_test
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/conformance/statem"
 	"github.com/lineshaft/lineshaft/genstatem"
 	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/statemachine/machinetest"
@@ -71,6 +73,29 @@ func TestRestartBeforeTheBeginning(t *testing.T) {
 	r.before = func(fx *effects) { fx.NextEvent(genstatem.Internal, "i") }
 	r.start().restart()
 	r.happened("enter a a", "terminate a 0 crash: machine crashed in step: boom", "exit crash []", "enter a a", "a internal i")
+}
+
+// So it is not resumed; and there is no event to postpone when it is.
+func TestResumeBeforeTheBeginning(t *testing.T) {
+	r := &rig{t: t}
+	tried := 0
+	r.run(machine{
+		Enter: func(_, s string, d int, _ *effects) int {
+			if tried++; tried == 1 {
+				panic("boom")
+			}
+			r.note("enter %q", s)
+			return d
+		},
+		Resume: func(s string, d int, fx *effects) (string, int) { r.note("resume %q", s); fx.Postpone(); return "b", d },
+		HandleEvent: func(ev event, s string, d int, fx *effects) (string, int) {
+			r.note("%q %s", s, ev.Content)
+			panic("boom")
+		},
+		Event: codec.Of[string](), Reply: codec.Of[string](), State: codec.Of[string](), Data: codec.Of[int](),
+	})
+	r.start().restart().happened("exit crash []", `enter ""`)
+	r.cast("x").restart().happened(`"" x`, "exit crash []", `resume ""`, `enter "b"`)
 }
 
 func TestResume(t *testing.T) {
@@ -206,6 +231,70 @@ func TestSavedStateUnknown(t *testing.T) {
 	}
 	if err := p.Init(); !errors.Is(err, genstatem.ErrBadReturn) {
 		t.Errorf("a saved state: %v", err)
+	}
+}
+
+// A timeout that is cancelled is no timer any more; what is the machine's own is
+// no message to it.
+func TestTimersAreCancelled(t *testing.T) {
+	m := machine{
+		HandleEvent: func(ev event, s string, d int, fx *effects) (string, int) {
+			if ev.Content == "set" {
+				fx.SetTimeout(generic, 5, "t")
+			} else {
+				fx.CancelTimeout(generic)
+			}
+			return s, d
+		},
+		Message: func(m statemachine.Message) string { t.Errorf("a message: %v", m); return "" },
+		Event:   codec.Of[string](), Reply: codec.Of[string](),
+	}
+	moment := statemachine.NewMoment(func() int64 { return 1 }, nil)
+	p := genstatem.New(m).New("p", moment).(statemachine.Port[string, string])
+	if err := p.Init(); err != nil {
+		t.Fatal(err)
+	}
+	moment.Set(1, 1)
+	p.StepIn("set")
+	set := fmt.Sprint(moment.Effects())
+	moment.Set(1, 1)
+	p.StepIn("cancel")
+	if cancelled := fmt.Sprint(moment.Effects()); set != `[set_timer "timeout:n"]` || cancelled != `[cancel_timer "timeout:n"]` {
+		t.Errorf("it asks for %s, then for %s", set, cancelled)
+	}
+	for _, m := range []statemachine.Message{statemachine.Timeout{Timer: string(generic)}, statemachine.Continue{Tag: "genstatem"}} {
+		if _, ok, crash := p.FromMessage(m); !ok || crash != nil {
+			t.Error(ok, crash)
+		}
+	}
+}
+
+// What contents cannot be compared are taken to differ.
+func TestContentsThatCannotBeCompared(t *testing.T) {
+	type content struct{ v any }
+	var got []any
+	m := genstatem.New(genstatem.Machine[string, int, content, string]{
+		HandleEvent: func(ev genstatem.Event[content], s string, d int, fx *genstatem.Effects[content, string]) (string, int) {
+			if ev.Type == inState {
+				got = append(got, ev.Content.v)
+			} else {
+				fx.SetTimeout(inState, 5, ev.Content)
+			}
+			return s, d
+		},
+		Event: codec.Convert(codec.Of[int](), func(content) int { return 0 }, func(int) (content, error) { return content{}, nil }),
+		Reply: codec.Of[string](),
+	})
+	v := &statem.Virtual[content, string]{Machine: m}
+	if err := v.Start(); err != nil {
+		t.Fatal(err)
+	}
+	v.Cast(content{[]int{1}})
+	v.Cast(content{[]int{2}})
+	v.Run()
+	v.Advance(5, true)
+	if !v.Alive() || fmt.Sprint(got) != "[[2]]" {
+		t.Errorf("alive: %v, the timeouts carry %v", v.Alive(), got)
 	}
 }
 

@@ -199,7 +199,7 @@ func (t *turn[S, D, E, R]) leave() State[S, D, E] {
 // the data.
 func (t *turn[S, D, E, R]) enter(old, s S, d D) D {
 	for again := true; again; again = t.fx.repeat {
-		t.fx.repeat, t.fx.from = false, 0
+		t.fx.repeat = false
 		first := len(t.fx.actions)
 		d = t.m.Enter(old, s, d, &t.fx)
 		if t.fx.stop {

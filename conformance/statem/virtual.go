@@ -1,6 +1,7 @@
 package statem
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -79,9 +80,11 @@ func (v *Virtual[I, O]) Start() error {
 // supervised process whose states are saved: timers and what is in the mailbox
 // are still there. Returns Init's error.
 func (v *Virtual[I, O]) Restart() error {
-	v.ended.Keep()
+	v.process = v.ended
+	saved := v.Saved()
+	v.process = nil
 	v.set(0)
-	if err := v.ended.Init(); err != nil {
+	if err := errors.Join(v.ended.Load(saved), v.ended.Init()); err != nil {
 		return err
 	}
 	v.live(v.ended)

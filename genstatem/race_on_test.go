@@ -1,0 +1,5 @@
+//go:build race
+
+package genstatem_test
+
+const raceDetector = true
