@@ -49,7 +49,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&cli{}, kong.Name("kv"),
 		kong.Description("Supervised key-value stores over HTTP, kept in one file."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
-		kong.Vars{"queue": strconv.Itoa(eventloop.DefaultQueueLen)}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&streams{stdout, stderr}))
+		kong.Vars{"queue": strconv.Itoa(eventloop.DefaultQueueLen), "snapshot": strconv.Itoa(eventloop.DefaultSnapshotBytes)}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&streams{stdout, stderr}))
 	if err != nil {
 		panic(err) // the command line's own description is wrong
 	}

@@ -271,6 +271,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--durability=often"}, 2, "must be none, shutdown or always"},
 		{[]string{"--queue=0"}, 2, "at least 1"},
 		{[]string{"--queue=many"}, 2, "many"},
+		{[]string{"--snapshot-bytes=0"}, 2, "at least 1"},
 		{[]string{"--data="}, 2, "--data"},
 		{[]string{"call", "--timeout=0s", "kv2", "{}"}, 2, "--timeout"},
 		{[]string{"call", busy, "../tree", "{}"}, 1, "no such process"},

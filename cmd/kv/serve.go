@@ -28,6 +28,7 @@ type serve struct {
 	Data          string               `help:"File that keeps the stores." default:"kv.db" type:"path"`
 	Durability    eventloop.Durability `help:"What survives: none; shutdown (an orderly end); always (every acknowledged input)." default:"always"`
 	Queue         int                  `help:"How many inputs may wait." default:"${queue}"`
+	SnapshotBytes int64                `help:"How long the journal may grow, in bytes, before the stores are saved whole." default:"${snapshot}"`
 	DeliberateBug bool                 `help:"Make a lookup of \"crash\" crash the store."`
 }
 
@@ -36,6 +37,8 @@ func (s *serve) Validate() error {
 	switch {
 	case s.Queue < 1:
 		return fmt.Errorf("--queue=%d: must be at least 1", s.Queue)
+	case s.SnapshotBytes < 1:
+		return fmt.Errorf("--snapshot-bytes=%d: must be at least 1", s.SnapshotBytes)
 	case s.Data == "":
 		return errors.New("--data: must name a file")
 	}
@@ -58,12 +61,13 @@ func (s *serve) Run(ctx context.Context, std *streams) (err error) {
 
 	store := kvstore.New[codec.Raw](kvstore.Options{DeliberateBug: s.DeliberateBug})
 	loop, err := eventloop.Start(eventloop.Config{
-		Root:       tree(store),
-		Machines:   map[string]statemachine.Server{"kv": store},
-		QueueLen:   s.Queue,
-		Durability: s.Durability,
-		Log:        disk,
-		OnEvent:    func(e eventloop.Event) { record(log, e) },
+		Root:          tree(store),
+		Machines:      map[string]statemachine.Server{"kv": store},
+		QueueLen:      s.Queue,
+		Durability:    s.Durability,
+		Log:           disk,
+		SnapshotBytes: s.SnapshotBytes,
+		OnEvent:       func(e eventloop.Event) { record(log, e) },
 	})
 	if err != nil {
 		return err
