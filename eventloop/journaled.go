@@ -284,10 +284,23 @@ func (l *Loop) kept(ps ...*process) iter.Seq2[string, journal.Encode] {
 	states := make(map[string]journal.Encode, len(ps))
 	for _, p := range ps {
 		if e, ok := p.Kept(); ok {
-			states[string(p.name)] = journal.Encode(e)
+			states[string(p.name)] = p.sized(e)
 		}
 	}
 	return maps.All(states)
+}
+
+// sized is e with room for as much as the state had last time, and some more: to
+// copy a large slice that grows stops the whole program for as long.
+func (p *process) sized(e statemachine.Encoder) journal.Encode {
+	return func(dst []byte) ([]byte, error) {
+		last := int(p.size.Load())
+		data, err := e(slices.Grow(dst, last+last/4))
+		if err == nil {
+			p.size.Store(int64(len(data) - len(dst)))
+		}
+		return data, err
+	}
 }
 
 // checkpoint saves all states and the supervisors' memory as they are after

@@ -108,6 +108,7 @@ func (l *Loop) load(s journal.Snapshot) error {
 		if err := p.Load(state); err != nil {
 			return fmt.Errorf("eventloop: the saved state of %s: %w", name, err)
 		}
+		p.size.Store(int64(len(state)))
 	}
 	l.disk.last, l.disk.time = s.Index, s.Time
 	l.clock.advance(s.Time)

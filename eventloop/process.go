@@ -20,6 +20,8 @@ type process struct {
 	unread atomic.Int32  // casts sent and not stepped: while there are any, reads queue behind them
 	reads  atomic.Int64  // read-only inputs stepped on callers' goroutines
 
+	size atomic.Int64 // of its encoded state, in bytes, when it was saved or loaded last
+
 	// For who holds the role.
 	steps     int64
 	alive     bool     // it has a state
