@@ -251,6 +251,7 @@ func (l *Loop) over(p *process, d *dying, r statemachine.Reason) {
 		return
 	}
 	l.run(e)
+	l.deliver(false) // those who are told of the end do not wait for another entry
 }
 
 // abandonEnd gives up waiting for the Terminate of p, which is killed.
