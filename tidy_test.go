@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"supervisor":               {"statemachine"},
 	"conformance":              {"conformance/otp", "conformance/scenario", "eventloop", "supervisor", "statemachine", "codec"},
 	"conformance/event":        {"conformance/scenario", "eventloop", "genevent", "supervisor", "statemachine", "codec"},
-	"conformance/statem":       {"conformance/scenario", "genstatem", "statemachine", "codec"},
+	"conformance/statem":       {"conformance/scenario", "genstatem", "eventloop", "supervisor", "statemachine", "codec"},
 	"conformance/otp":          {"conformance/scenario"},
 	"conformance/scenario":     {"supervisor", "statemachine"},
 	"genevent":                 {"statemachine", "codec"},

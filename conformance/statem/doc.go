@@ -47,7 +47,8 @@
 //
 // Theirs are played by testdata/statem_oracle.escript on OTP's own gen_statem
 // with a virtual clock; it needs Erlang. Ours are played by a [Virtual], which
-// does for one process what a loop does. The tests compare
+// does for one process what a loop does, and on a real eventloop.Loop in virtual
+// time. The tests compare
 //
 //   - the examples of testdata, and random scenarios, with what OTP did when they
 //     were recorded, so that they mean something without Erlang;
@@ -66,5 +67,6 @@
 // result, or another state from an enter call, is played by a Stop with OTP's
 // reason, which must tell Terminate the same; a false postpone is left out.
 // What is not a term of OTP but an error in Go, the reason of an Init that
-// stops, is told apart by its text.
+// stops, is told apart by its text. On a loop, where a panic in Terminate ends
+// only that, the player takes the reason from the loop's events.
 package statem

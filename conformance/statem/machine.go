@@ -40,6 +40,8 @@ type (
 // Reasons and panics of the scenarios.
 var (
 	errWhy            = errors.New("why") // {shutdown, why}
+	errNormal         = errors.New("normal")
+	errShutdown       = errors.New("shutdown")
 	errOops           = errors.New("oops")
 	errBoom           = errors.New("boom")
 	errTermBoom       = errors.New("term_boom")
@@ -75,12 +77,12 @@ func whyError(err error) string {
 		err = crash.Unwrap()
 	}
 	words := map[error]string{
-		errWhy: "shutdown_t", errOops: "crash", errBoom: "boom", errTermBoom: "term_boom", errBadInit: "bad_init",
+		errWhy: "shutdown_t", errNormal: "normal", errShutdown: "shutdown", errOops: "crash", errBoom: "boom", errTermBoom: "term_boom", errBadInit: "bad_init",
 		errBadEnterReturn: "bad_enter_return", genstatem.ErrBadReturn: "bad_return", genstatem.ErrBadAction: "bad_action",
 		genstatem.ErrBadEnterAction: "bad_enter_action", genstatem.ErrBadReplyAction: "bad_reply_action",
 	}
 	for known, word := range words {
-		if err.Error() == known.Error() { // a message has but the text
+		if errors.Is(err, known) || err.Error() == known.Error() { // a message has but the text
 			return word
 		}
 	}
@@ -92,12 +94,16 @@ func whyError(err error) string {
 type tables struct {
 	s     *Scenario
 	trace *trace
+
+	begin func(*effects)                     // what Init is to ask for, if anything
+	inbox func(statemachine.Message) content // messages that only a world knows
+	now   state                              // what a callback has returned last
 }
 
 func (t *tables) machine() *statemachine.Machine[state, content, string] {
 	m := genstatem.Machine[string, data, content, string]{
 		Init:      t.init,
-		Message:   message,
+		Message:   t.message,
 		Terminate: t.terminate,
 		Event:     codec.Of[content](),
 		Reply:     codec.Of[string](),
@@ -119,18 +125,21 @@ func (t *tables) machine() *statemachine.Machine[state, content, string] {
 }
 
 // message makes an info event of a message: see world.info.
-func message(m statemachine.Message) content {
+func (t *tables) message(m statemachine.Message) content {
 	switch m := m.(type) {
 	case statemachine.MonitorDown:
 		return content{Event: string(m.Name)}
 	case statemachine.Exit:
 		return content{Event: "exit:" + why(m.Reason)}
 	}
-	return content{Event: fmt.Sprintf("%T", m)}
+	return t.inbox(m)
 }
 
 func (t *tables) init(fx *effects) (string, data, error) {
 	fx.TrapExits(t.s.Machine["trap"] != "false")
+	if t.begin != nil {
+		t.begin(fx)
+	}
 	d := data{Fuel: 100}
 	if n, ok := t.s.Machine["fuel"]; ok {
 		d.Fuel, _ = strconv.Atoi(n)
@@ -147,6 +156,7 @@ func (t *tables) init(fx *effects) (string, data, error) {
 		d = d.change(result[2:])
 		t.trace.line("init %s d=%d", result[1], d.D)
 		t.actions(t.s.Init.Actions, event{}, false, d, fx)
+		t.now = state{State: result[1], Data: d}
 		return result[1], d, nil
 	case "ignore":
 		return "", d, statemachine.ErrIgnore
@@ -155,11 +165,10 @@ func (t *tables) init(fx *effects) (string, data, error) {
 	case "badret":
 		return "", d, errBadInit
 	}
-	r := reason(result[1])
-	if r.Detail == nil {
-		return "", d, errors.New(why(r))
+	if r := reason(result[1]); r.Detail != nil {
+		return "", d, r.Detail
 	}
-	return "", d, r.Detail
+	return "", d, map[string]error{"normal": errNormal, "shutdown": errShutdown}[result[1]]
 }
 
 func (t *tables) handle(ev event, s string, d data, fx *effects) (string, data) {
@@ -170,14 +179,15 @@ func (t *tables) handle(ev event, s string, d data, fx *effects) (string, data) 
 	t.trace.line("event %s %s %s d=%d", s, typ, ev.Content.Event, d.D)
 	t.trace.arrived(ev)
 	a, d := t.find(false, s, string(ev.Type), ev.Content.Event, d)
-	return t.answer(a, ev, false, s, d, fx)
+	t.now.State, t.now.Data = t.answer(a, ev, false, s, d, fx)
+	return t.now.State, t.now.Data
 }
 
 func (t *tables) enter(old, s string, d data, fx *effects) data {
 	t.trace.line("enter %s %s d=%d", s, old, d.D)
 	a, d := t.find(true, s, "", old, d)
-	_, d = t.answer(a, event{}, true, s, d, fx)
-	return d
+	_, t.now.Data = t.answer(a, event{}, true, s, d, fx)
+	return t.now.Data
 }
 
 func (t *tables) terminate(_ statemachine.Name, s string, d data, r statemachine.Reason) {

@@ -1,13 +1,15 @@
 package statem
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
@@ -43,6 +45,9 @@ type player struct {
 	world  world
 	calls  int
 	exit   string // how the machine ended the last time
+
+	mu   sync.Mutex // a loop tells it on a goroutine of its own
+	lost []string   // who waits in vain since then
 }
 
 // Play plays a scenario in virtual time, and returns the trace. If restore is
@@ -69,7 +74,7 @@ func play(s *Scenario, restore bool) (trace string, valid bool) {
 
 func newPlayer(s *Scenario) *player {
 	t := &trace{zero: map[string]bool{}}
-	return &player{s: s, trace: t, tables: &tables{s, t}}
+	return &player{s: s, trace: t, tables: &tables{s: s, trace: t}}
 }
 
 // end ends the scenario, and returns the trace.
@@ -173,6 +178,13 @@ func (p *player) advance(f []string, batch bool) {
 
 // finish ends an operation.
 func (p *player) finish(results []string) {
+	p.mu.Lock()
+	slices.SortFunc(p.lost, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	for _, caller := range p.lost {
+		p.trace.line("lost %s %s", caller, p.exit)
+	}
+	p.lost = nil
+	p.mu.Unlock()
 	if !p.world.alive() {
 		p.trace.finish(results, "dead")
 		return
@@ -189,93 +201,15 @@ func (p *player) finish(results []string) {
 	p.trace.finish(results, text)
 }
 
-// exited notes that the machine has ended, and who waits in vain.
-func (p *player) exited(r statemachine.Reason, waiting []string) {
-	p.exit = why(r)
-	p.trace.line("exit %s", p.exit)
-	for _, caller := range waiting {
-		p.trace.line("lost %s %s", caller, p.exit)
-	}
+// exited notes that the machine has ended.
+func (p *player) exited(why string) {
+	p.exit = why
+	p.trace.line("exit %s", why)
 }
 
-// virtualWorld is a Virtual.
-type virtualWorld struct {
-	p       *player
-	machine *statemachine.Machine[state, content, string]
-	v       *Virtual[content, string]
-	callers []string // by their From, which are counted from 1
-}
-
-func (w *virtualWorld) start(m *statemachine.Machine[state, content, string]) error {
-	if w.v == nil {
-		label := func(from statemachine.From) string { return w.callers[from-1] }
-		w.v = &Virtual[content, string]{
-			Replied: func(to statemachine.From, out string) { w.p.trace.replied(label(to), out) },
-			Exited: func(r statemachine.Reason, waiting []statemachine.From) {
-				var labels []string
-				for _, from := range waiting {
-					labels = append(labels, label(from))
-				}
-				w.p.exited(r, labels)
-			},
-		}
-	}
-	w.machine, w.v.Machine = m, m
-	return w.v.Start()
-}
-
-func (w *virtualWorld) tie() bool   { return w.v != nil && w.v.Tie() }
-func (w *virtualWorld) alive() bool { return w.v != nil && w.v.Alive() }
-
-func (w *virtualWorld) call(caller, what string) {
-	w.callers = append(w.callers, caller)
-	w.v.Call(content{what, caller})
-}
-
-func (w *virtualWorld) cast(what string) { w.v.Cast(content{Event: what}) }
-
-func (w *virtualWorld) info(what string) {
-	w.v.Tell(statemachine.MonitorDown{Name: statemachine.Name(what)})
-}
-
-func (w *virtualWorld) strangerExit(r statemachine.Reason) {
-	if w.v.Traps() {
-		w.v.Tell(statemachine.Exit{Name: "stranger", Reason: r})
-	} else if r.Class != statemachine.ClassNormal {
-		w.v.Kill(r)
-	}
-}
-
-func (w *virtualWorld) parentExit(r statemachine.Reason) {
-	if w.v.Traps() {
-		w.v.Stop(r)
-	} else {
-		w.v.Kill(r)
-	}
-}
-
-func (w *virtualWorld) stop(r statemachine.Reason) { w.v.Stop(r) }
-func (w *virtualWorld) kill()                      { w.v.Kill(statemachine.Killed) }
-func (w *virtualWorld) run()                       { w.v.Run() }
-
-func (w *virtualWorld) advance(d time.Duration, batch bool) {
-	if w.v != nil {
-		w.v.Advance(d, !batch)
-	}
-}
-
-func (w *virtualWorld) state() state {
-	s, err := w.machine.State.Decode(codec.Msgpack, w.v.Saved())
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
-
-func (w *virtualWorld) replace(s state) {
-	saved, err := w.machine.State.Append(nil, codec.Msgpack, s)
-	if err != nil {
-		panic(err)
-	}
-	w.v.Replace(saved)
+// waitsInVain notes that a caller will have no reply.
+func (p *player) waitsInVain(caller string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = append(p.lost, caller)
 }
