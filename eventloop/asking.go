@@ -167,6 +167,8 @@ func (l *Loop) parted(p *process, r statemachine.Reason) {
 		to.links = without1(to.links, p)
 		l.linkBroke(to, p.name, r, true)
 	}
+	p.gen.Store(0)
+	l.outside.ended(p.name, r)
 	l.forgetLife(p)
 }
 

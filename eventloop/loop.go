@@ -18,11 +18,12 @@ import (
 // taken queues the input. What is queued is stepped by whoever holds the role,
 // or by the loop's goroutine.
 type Loop struct {
-	cfg    Config
-	clock  *clock
-	moment *statemachine.Moment
-	queue  queue
-	procs  registry
+	cfg     Config
+	clock   *clock
+	moment  *statemachine.Moment
+	queue   queue
+	procs   registry
+	outside outside
 
 	wake     chan struct{} // capacity 1: there is work for the loop's goroutine
 	done     chan struct{} // closed when the application has ended and its states are saved

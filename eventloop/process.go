@@ -17,6 +17,7 @@ type process struct {
 
 	// For callers' goroutines.
 	life   atomic.Uint32 // counts the Inits that succeeded
+	gen    atomic.Uint32 // that of its PID while it lives, its Terminate too; else 0
 	unread atomic.Int32  // casts sent and not stepped: while there are any, reads queue behind them
 	reads  atomic.Int64  // read-only inputs stepped on callers' goroutines
 

@@ -14,11 +14,12 @@ import (
 type request struct {
 	op     op
 	sup    statemachine.Name   // the supervisor; of opStop, who is to stop
-	child  statemachine.Name   // of all but opWhich, opCount and opStop
+	child  statemachine.Name   // of all but opWhich, opCount and opStop; of opExit, who sent it
 	spec   supervisor.Child    // of opStart and opChange
 	record json.RawMessage     // the spec, encoded
-	reason statemachine.Reason // of opStop and opOver
-	gen    uint32              // of opExpire, opRetry and opOver: which incarnation
+	reason statemachine.Reason // of opStop, opOver and opExit
+	gen    uint32              // of opExpire, opRetry, opOver and opExit: which incarnation
+	life   *Life               // of opExit, live
 	due    int64               // of opRetry: the time that a Delay ends
 	boot   bool                // the child was there before the program started
 	entry  *entry              // who waits
@@ -44,6 +45,7 @@ const (
 	opCut      // Stop's context has ended
 	opBehind   // only in the journal: the batch was written before the one before it was applied
 	opGoOn     // only in the journal: more letters are stepped
+	opExit     // an exit signal from outside
 	opWhich
 	opCount
 	opSpec
@@ -65,6 +67,9 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 	r := e.req
 	if r.op >= opWhich {
 		return true
+	}
+	if r.op == opExit && r.life.over {
+		return false
 	}
 	if err := r.write(w); err != nil {
 		l.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
@@ -140,6 +145,8 @@ func (l *Loop) ask(e *entry) {
 		l.stopProcess(n, r)
 	case r.op == opSuspend || r.op == opResume:
 		l.suspend(n, r)
+	case r.op == opExit:
+		l.exitSignal(n, e)
 	case r.op == opExpire:
 		l.tree.Expire(supervisor.PID{Node: n, Gen: r.gen})
 	default:

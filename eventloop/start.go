@@ -61,8 +61,10 @@ func (l *Loop) newTree() error {
 		}
 		p.End()
 		p.alive, p.ready, p.node, p.dying = false, false, nil, nil
+		p.gen.Store(0)
 		l.cutOff(p)
 	}
+	l.outside.sups = nil // nobody can have asked yet
 	l.changed, l.leaving = false, false
 	l.ended, l.unborn = nil, nil
 	if l.replays() {

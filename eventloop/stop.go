@@ -192,7 +192,9 @@ func (l *Loop) closeDown(err error) {
 			}
 		}
 		p.callers = nil
+		p.gen.Store(0)
 	}
+	l.outside.close(err)
 	for _, w := range l.works {
 		if w.cancel != nil {
 			w.cancel()

@@ -80,6 +80,7 @@ func (l *Loop) carryOut(a supervisor.Action) {
 
 func (l *Loop) supervisorExited(pid supervisor.PID, r statemachine.Reason) {
 	l.tell(Exited{Name: pid.Node.Name(), Supervisor: true, Reason: r})
+	l.outside.ended(pid.Node.Name(), r)
 	l.tellStopped(pid, r)
 	if pid.Node.Parent() == nil {
 		l.rootExited(r)
@@ -134,6 +135,7 @@ func (l *Loop) initialised(err error) {
 	if err == nil {
 		p.life.Add(1)
 		p.alive, p.ready, p.reported = true, true, false
+		p.gen.Store(p.node.PID().Gen)
 		l.carry(p, p.derives())
 		if l.queue.waits(p) {
 			l.revive(p)
@@ -149,6 +151,9 @@ func (l *Loop) started(pid supervisor.PID, err error) {
 	switch {
 	case err == nil:
 		l.tell(Started{Name: n.Name(), Supervisor: n.IsSupervisor()})
+		if n.IsSupervisor() {
+			l.outside.began(pid)
+		}
 		l.tree.Started(pid, nil)
 	case errors.Is(err, statemachine.ErrIgnore):
 		l.tell(StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
