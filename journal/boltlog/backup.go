@@ -22,6 +22,9 @@ import (
 //
 // Returns journal.ErrClosed after Close, or one line that names the file and wraps what w returned.
 func (l *Log) Backup(w io.Writer, progress func(done, total int64)) error {
+	if closed, _ := l.state(); closed {
+		return journal.ErrClosed
+	}
 	err := l.db.View(func(tx *bolt.Tx) error {
 		m := &meter{w: w, total: tx.Size(), progress: progress}
 		_, err := tx.WriteTo(m)

@@ -2,6 +2,7 @@ package boltlog
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -83,7 +84,7 @@ func (l *Log) commit(group []call, s *step) {
 	last := l.last + uint64(len(group))
 	err := l.failed
 	if err == nil && (len(group) > 0 || s.apply != nil) {
-		err = l.db.Update(func(tx *bolt.Tx) error {
+		err = l.write(func(tx *bolt.Tx) error {
 			if err := putBatches(tx, group, first); err != nil {
 				return err
 			}
@@ -113,6 +114,35 @@ func (l *Log) commit(group []call, s *step) {
 	if s != nil {
 		s.end(err)
 	}
+}
+
+// write makes one transaction. Where apply returns an error, or the mapped file cannot be read any more, which is a
+// fault, the transaction is left as it is: bbolt's Rollback would read all of the file, on a goroutine where a fault ends
+// the program. The file is what it was before, and bbolt is of no more use.
+func (l *Log) write(apply func(*bolt.Tx) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		p := recover()
+		if fault, ok := p.(interface {
+			error
+			Addr() uintptr // as package runtime's errors of faults have
+		}); ok {
+			err = fmt.Errorf("%w: it cannot be read: %w", journal.ErrDamaged, fault)
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	l.lost = true
+	tx, err := l.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	if err := apply(tx); err != nil {
+		return err
+	}
+	err = tx.Commit()
+	l.lost = false
+	return err
 }
 
 // putBatches puts the batches of group, the first with the index first.
@@ -146,6 +176,6 @@ func (s *step) end(failed error) {
 func (l *Log) fail(cause error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.failed = fmt.Errorf("journal file %s: %w: %w", l.path, journal.ErrFailed, cause)
+	l.failed = fmt.Errorf("journal file %s: %w: %w", l.path, journal.ErrFailed, systemError(cause))
 	return l.failed
 }

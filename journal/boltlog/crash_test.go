@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,11 +19,13 @@ import (
 // crashFile is the variable that tells a child of TestKill which file to append to.
 const crashFile = "BOLTLOG_TEST_FILE"
 
-// The child's work: several batches are under way at a time, and every saveEvery batches it saves.
+// The child's work: several batches are under way at a time, and every saveEvery batches it may save; see saves.
 const (
 	underWay  = 8
 	saveEvery = 50
 	keep      = 20 // batches that a save leaves
+
+	linesMax = 20_000 // of a child that must die by itself
 )
 
 // crashData is the content of the batch with an index: it takes several pages now and then.
@@ -30,50 +33,82 @@ func crashData(index uint64) []byte {
 	return fmt.Appendf(nil, "batch %d %s", index, strings.Repeat(".", int(index*index%7000)))
 }
 
+// crashStates are the states that are saved at an index: a small one, or many and large ones, or nil.
+func crashStates(index uint64) map[string]string {
+	data := string(crashData(index))
+	states := map[string]string{"p": data}
+	switch (index + keep) / saveEvery % 5 {
+	case 0:
+		return states
+	case 4:
+		states["large"] = strings.Repeat(data+"\n", 1_000_000/len(data))
+		for i := range 40 {
+			states[fmt.Sprint("state ", i)] = data
+		}
+		return states
+	}
+	return nil
+}
+
+// killed is a file that programs are killed over, again and again, and what they were told.
+type killed struct {
+	path                string
+	acknowledged, saved uint64 // indices
+}
+
 // TestKill starts a program that appends, kills it at some moment, and looks at what it has left; and so on, always with
 // the same file. What was acknowledged is there, and whatever else is there is whole.
 func TestKill(t *testing.T) {
 	const rounds = 8
 	r := random(t)
-	path := filepath.Join(t.TempDir(), "journal")
-	var acknowledged, saved uint64
-	for range rounds {
-		acknowledged, saved = killOnce(t, path, r.IntN(300), acknowledged, saved)
-		mustBeIntact(t, path)
-		log := open(t, path)
-		got := read(t, log)
-		closeLog(t, log)
-		last := got.index + uint64(len(got.batches))
-		t.Logf("acknowledged %d, saved %d; found %d, saved %d", acknowledged, saved, last, got.index)
-		if last < acknowledged || last > acknowledged+underWay {
-			t.Fatalf("batch %d was the last acknowledged, %d is the last found", acknowledged, last)
-		}
-		if got.index < saved {
-			t.Fatalf("index %d was saved, %d is found", saved, got.index)
-		}
-		if state := got.states["p"]; got.index != 0 && state != string(crashData(got.index)) {
-			t.Fatalf("the state is %q at index %d", state, got.index)
-		}
-		for i, data := range got.batches {
-			if index := got.index + 1 + uint64(i); data != string(crashData(index)) {
-				t.Fatalf("batch %d is %q", index, data)
-			}
-		}
-		acknowledged, saved = last, got.index
-	}
-}
-
-// killOnce starts the child, kills it after it has acknowledged some batches, and returns the last index that it has
-// acknowledged, and saved.
-func killOnce(t *testing.T, path string, after int, acknowledged, saved uint64) (uint64, uint64) {
-	t.Helper()
+	k := killed{path: filepath.Join(t.TempDir(), "journal")}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	child := exec.Command(exe, "-test.run=^TestKillChild$")
-	child.Env = append(os.Environ(), crashFile+"="+path)
-	child.Stderr = os.Stderr
+	for range rounds {
+		k.run(t, exec.Command(exe, "-test.run=^TestKillChild$"), r.IntN(600))
+		k.check(t)
+	}
+}
+
+// check looks at what is left.
+func (k *killed) check(t *testing.T) {
+	t.Helper()
+	mustBeIntact(t, k.path)
+	log := open(t, k.path)
+	got := read(t, log)
+	closeLog(t, log)
+	last := got.index + uint64(len(got.batches))
+	t.Logf("acknowledged %d, saved %d; found %d, saved %d", k.acknowledged, k.saved, last, got.index)
+	if last < k.acknowledged || last > k.acknowledged+underWay {
+		t.Fatalf("batch %d was the last acknowledged, %d is the last found", k.acknowledged, last)
+	}
+	if got.index < k.saved {
+		t.Fatalf("index %d was saved, %d is found", k.saved, got.index)
+	}
+	if got.index != 0 {
+		want := crashStates(got.index)
+		if !maps.Equal(want, got.states) && len(want) > 1 || want["p"] != got.states["p"] {
+			t.Fatalf("%d states at index %d; want %d", len(got.states), got.index, len(want))
+		}
+	}
+	for i, data := range got.batches {
+		if index := got.index + 1 + uint64(i); data != string(crashData(index)) {
+			t.Fatalf("batch %d is %q", index, data)
+		}
+	}
+	k.acknowledged, k.saved = last, got.index
+}
+
+// run runs the child, and kills it after it has acknowledged some batches; if after is less than zero it must end by
+// itself, and fail. It returns how many it has acknowledged.
+func (k *killed) run(t *testing.T, child *exec.Cmd, after int) (n int) {
+	t.Helper()
+	child.Env = append(os.Environ(), append(child.Env, crashFile+"="+k.path)...)
+	if child.Stderr == nil {
+		child.Stderr = os.Stderr
+	}
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +117,11 @@ func killOnce(t *testing.T, path string, after int, acknowledged, saved uint64) 
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(out)
-	for n := 0; ; n++ {
+	for ; ; n++ {
+		if after < 0 && n == linesMax {
+			t.Errorf("the child goes on after %d lines", n)
+			after = n
+		}
 		if n == after {
 			if err := child.Process.Kill(); err != nil {
 				t.Fatal(err)
@@ -98,17 +137,18 @@ func killOnce(t *testing.T, path string, after int, acknowledged, saved uint64) 
 		case err != nil:
 			t.Fatalf("the child says %q", line)
 		case what == "saved":
-			saved = index
-		case index != acknowledged+1:
-			t.Fatalf("batch %d was acknowledged after %d", index, acknowledged)
+			k.saved = index
+		case index != k.acknowledged+1:
+			t.Fatalf("batch %d was acknowledged after %d", index, k.acknowledged)
 		default:
-			acknowledged = index
+			k.acknowledged = index
 		}
 	}
-	if exit := (*exec.ExitError)(nil); !errors.As(child.Wait(), &exit) || exit.Exited() {
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(child.Wait(), &exit) || exit.Exited() != (after < 0) {
 		t.Fatal("the child has ended by itself")
 	}
-	return acknowledged, saved
+	return n
 }
 
 // TestKillChild is the program that TestKill kills.
@@ -122,6 +162,7 @@ func TestKillChild(t *testing.T) {
 	next := got.index + uint64(len(got.batches))
 	room := make(chan struct{}, underWay)
 	var failed atomic.Bool
+	saving := make(chan struct{}, 1)
 	for !failed.Load() {
 		room <- struct{}{}
 		next++
@@ -138,15 +179,17 @@ func TestKillChild(t *testing.T) {
 			}
 			<-room
 		})
-		if next%saveEvery == 0 {
-			index := next - keep
-			log.Save(journal.Update{Index: index, States: put("p", crashData(index))}, func(err error) {
+		index := next - keep
+		if states := crashStates(index); next%saveEvery == 0 && states != nil {
+			saving <- struct{}{} // one at a time
+			log.Save(journal.Update{Index: index, States: putAll(states)}, func(err error) {
 				if err != nil {
 					failed.Store(true)
 					fmt.Println(err)
 				} else {
 					fmt.Println("saved", index)
 				}
+				<-saving
 			})
 		}
 	}

@@ -43,4 +43,25 @@
 //
 // If the page that the very last commit wrote last is damaged, bbolt takes it for a commit that the loss of power cut
 // short, and the file is what it was one commit earlier. One cannot be told from the other.
+//
+// # Failpoints
+//
+// For programs that test what a crash leaves, there are comments that gofail (go.etcd.io/gofail) makes failpoints of, in
+// a copy of the source: "gofail enable journal/boltlog". Without that they are comments. With it, a program that is
+// started with GOFAIL_FAILPOINTS=commitAfter='100*off->panic' dies when
+// it gets to commitAfter the 101st time. TestFailpoints does it with each:
+//
+//	commitBetweenBatches  a batch of several has been put
+//	commitBefore          all is put, of batches and of a step; nothing is in the file
+//	commitAfter           all is durable; no done has been called
+//	saveInPlace           a small update has been put, and not committed
+//	saveBeforeFirstPart   a large update is about to be staged
+//	saveBetweenParts      some of it is durable, where nobody looks for it
+//	saveInSwitch          the rest is put, and it is about to take effect
+//	saveAfterSwitch       it has taken effect, and its done has been called
+//	dropBetweenBatches    a batch before the snapshot has been deleted, and that is not committed
+//	tidyStep              some of what a Save has replaced is about to be removed
+//	tidyFinish            all of it is removed, and that is about to be recorded
+//
+// What happens within a commit is bbolt's, which has failpoints of its own.
 package boltlog

@@ -90,6 +90,42 @@ func TestReadFails(t *testing.T) {
 	}
 }
 
+// TestTakenAway cuts a file while a Log writes to it: the next commit cannot read it, and fails.
+func TestTakenAway(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a mapped file cannot be cut there")
+	}
+	path := filepath.Join(t.TempDir(), "journal")
+	log, err := Open(path, Options{InitialMmapBytes: 1 << 15})
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make(chan error)
+	appended := func(_ uint64, err error) { errs <- err }
+	log.Append(new(journal.Builder).Seal(), appended)
+	if err := <-errs; err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 2*4096); err != nil {
+		t.Fatal(err)
+	}
+	log.Append(new(journal.Builder).Seal(), appended)
+	first := <-errs
+	if !errors.Is(first, journal.ErrFailed) || !errors.Is(first, journal.ErrDamaged) {
+		t.Errorf("Append: %v; want ErrFailed and ErrDamaged", first)
+	}
+	log.Save(journal.Update{}, func(err error) { errs <- err })
+	if err := <-errs; err != first {
+		t.Errorf("Save: %v; want the first error", err)
+	}
+	if err := log.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := log.Recover(nil, nil); err != journal.ErrClosed {
+		t.Errorf("Recover: %v; want ErrClosed", err)
+	}
+}
+
 // TestGroupLen bounds what one transaction takes.
 func TestGroupLen(t *testing.T) {
 	var b journal.Builder

@@ -1,6 +1,7 @@
 package boltlog
 
 import (
+	"os"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type Log struct {
 	path string
 	db   *bolt.DB
+	file *os.File // of db
 
 	mu         sync.Mutex
 	queue      []call
@@ -30,6 +32,7 @@ type Log struct {
 	release  sync.Once
 	closeErr error
 
+	lost  bool   // a transaction was left as it is; see write. It belongs to the committer, and then to Close
 	last  uint64 // index of the last durable batch; it belongs to the committer
 	saver saver  // it belongs to the saver's goroutine
 }
@@ -164,6 +167,12 @@ func (l *Log) Close() error {
 			<-committing
 		}
 	}
-	l.release.Do(func() { l.closeErr = l.db.Close() })
+	l.release.Do(func() {
+		if l.lost { // db would wait for that transaction; the file stays locked until the program ends
+			l.closeErr = l.file.Close()
+			return
+		}
+		l.closeErr = l.db.Close()
+	})
 	return l.closeErr
 }

@@ -102,11 +102,17 @@ func open(path string, opts Options) (*Log, error) {
 	if err := inspect(path, opts); err != nil {
 		return nil, err
 	}
+	var file *os.File
+	openFile := opts.openFile
+	opts.openFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		file, err = openFile(name, flag, mode)
+		return file, err
+	}
 	db, err := bolt.Open(path, fileMode, opts.bolt())
 	if err != nil {
 		return nil, boltError(err, opts)
 	}
-	l := &Log{path: path, db: db}
+	l := &Log{path: path, db: db, file: file}
 	err = db.View(func(tx *bolt.Tx) error {
 		v, err := viewOf(tx)
 		if err == nil {

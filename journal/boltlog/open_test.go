@@ -223,7 +223,13 @@ func TestRecoverRefuses(t *testing.T) {
 			sealed := bytes.Clone(b.Get(key))
 			sealed[len(sealed)-1]++
 			return b.Put(key, sealed)
-		}, "batch 3: damaged: at byte 0: CRC32C"},
+		}, "; no batch behind it is intact"},
+		{"changed batch in the middle", func(tx *bolt.Tx) error {
+			b := tx.Bucket([]byte("batches"))
+			sealed := bytes.Clone(b.Get(binary.BigEndian.AppendUint64(nil, 2)))
+			sealed[len(sealed)-1]++
+			return b.Put(binary.BigEndian.AppendUint64(nil, 2), sealed)
+		}, "; batches behind it are intact"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "kv.journal")
@@ -234,6 +240,9 @@ func TestRecoverRefuses(t *testing.T) {
 			_, err := tryRead(log)
 			if !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), test.text) {
 				t.Fatalf("%v; want ErrDamaged with %q", err, test.text)
+			}
+			if strings.Contains(test.name, "batch") && !strings.Contains(err.Error(), ": damaged: at byte 0: CRC32C") {
+				t.Errorf("%q does not say what is damaged", err)
 			}
 			if !strings.HasPrefix(err.Error(), "journal file "+path+": ") {
 				t.Errorf("%q does not name the file", err)

@@ -14,6 +14,9 @@ import (
 
 // Recover implements journal.Log.
 func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, journal.Batch) error) error {
+	if closed, _ := l.state(); closed {
+		return journal.ErrClosed
+	}
 	var theirs error // what snapshot or batch returned
 	err := l.db.View(func(tx *bolt.Tx) error {
 		var v view
@@ -47,12 +50,12 @@ func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, 
 }
 
 // guard runs read, which calls nothing of a user's, and turns a panic of bbolt's, or a fault where the mapped file cannot
-// be read, into ErrDamaged. Open has checked the pages, so this is left for a disk that fails since.
+// be read, into ErrDamaged. Open has checked the pages, so this is left for a disk, or somebody, that takes them away since.
 func guard(read func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", journal.ErrDamaged, p)
+			err = fmt.Errorf("%w: it cannot be read: %v", journal.ErrDamaged, p)
 		}
 	}()
 	return read()
@@ -118,7 +121,7 @@ func eachBatch(b *bolt.Bucket, index, last uint64, handOver func(uint64, journal
 			return err
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("%w; %s", err, behind(c))
 		}
 		if end {
 			break
@@ -131,6 +134,22 @@ func eachBatch(b *bolt.Bucket, index, last uint64, handOver func(uint64, journal
 		return fmt.Errorf("%w: the last batch is %d where it was %d", journal.ErrDamaged, index, last)
 	}
 	return nil
+}
+
+// behind says what is behind the batch that cannot be read at which c is: so a damaged tail is told from a damaged middle.
+func behind(c *bolt.Cursor) string {
+	intact := false
+	err := guard(func() error {
+		for key, value := c.Next(); key != nil && !intact; key, value = c.Next() {
+			_, err := journal.Decode(value)
+			intact = err == nil
+		}
+		return nil
+	})
+	if intact && err == nil {
+		return "batches behind it are intact"
+	}
+	return "no batch behind it is intact"
 }
 
 // readBatch reads the batch that must have the given index.
