@@ -22,9 +22,6 @@ type asked struct {
 func (l *Loop) callTo(p *process, f statemachine.Effect, derived bool) {
 	a := &asked{id: l.id(derived), caller: p, tag: f.Tag, callee: f.Name, derived: derived}
 	to, x, err := l.addressee(f)
-	if err == nil && l.full(derived) {
-		err = refused(f.Name, statemachine.NotApplied, statemachine.ErrOverloaded)
-	}
 	l.calls[a.id] = a
 	if err != nil {
 		l.comeBack(a, statemachine.NewReply(a.tag, a.callee, nil, err), derived)
@@ -32,6 +29,11 @@ func (l *Loop) callTo(p *process, f statemachine.Effect, derived bool) {
 	}
 	a.timer = l.addTimer(&timer{proc: p, call: a, derived: derived}, f.After)
 	if l.replays() && !to.derives() {
+		return
+	}
+	if l.full(to, derived) {
+		err := refused(f.Name, statemachine.NotApplied, statemachine.ErrOverloaded)
+		l.comeBack(a, statemachine.NewReply(a.tag, a.callee, nil, err), derived && to.derives())
 		return
 	}
 	e := l.letter(to, kindInput, derived)
@@ -106,7 +108,7 @@ func (l *Loop) demonitor(p *process, name statemachine.Name) {
 	for _, post := range l.posts {
 		for e := post.list.head; e != nil; e = e.next {
 			if m, ok := e.msg.(statemachine.MonitorDown); ok && e.proc == p && m.Name == name {
-				e.msg = nil
+				e.kind = kindDrop
 			}
 		}
 	}
@@ -203,7 +205,7 @@ func (l *Loop) forgetLife(p *process) {
 	for _, e := range p.first {
 		l.queue.recycle(e)
 	}
-	p.callers, p.watchers, p.watches, p.links, p.first, p.traps, p.refused = nil, nil, nil, nil, nil, false, false
+	p.callers, p.watchers, p.watches, p.links, p.first, p.traps = nil, nil, nil, nil, nil, false
 	if !p.Durable() {
 		l.forgetAll(p)
 	}

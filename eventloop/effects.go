@@ -77,14 +77,15 @@ func (l *Loop) goOnWith(p *process, tag string, derived bool) {
 // castTo sends an input to another process, or to the same.
 func (l *Loop) castTo(p *process, f statemachine.Effect, derived bool) {
 	to, x, err := l.addressee(f)
-	if err == nil && l.full(derived) {
-		err = refused(f.Name, statemachine.NotApplied, statemachine.ErrOverloaded)
-	}
 	if err != nil {
 		l.undelivered(p, f.Name, err, derived)
 		return
 	}
 	if l.replays() && !to.derives() {
+		return
+	}
+	if l.full(to, derived) {
+		l.undelivered(p, f.Name, refused(f.Name, statemachine.NotApplied, statemachine.ErrOverloaded), derived && to.derives())
 		return
 	}
 	e := l.letter(to, kindInput, derived)
@@ -108,24 +109,34 @@ func (l *Loop) addressee(f statemachine.Effect) (*process, any, error) {
 	return to, x, nil
 }
 
-// undelivered tells p that what it cast did not get to its process. As long as
-// it has not been told, what else is not delivered goes without saying: there
-// is one such message for each process, however many casts were refused.
+// undelivered tells p that what it cast did not get to its process. If there is
+// no room for that either, one message stands for all.
 func (l *Loop) undelivered(p *process, to statemachine.Name, err error, derived bool) {
-	if p.refused {
-		return
+	counts := &p.refused[0]
+	if derived {
+		counts = &p.refused[1]
 	}
-	p.refused = true
-	l.tellProcess(p, statemachine.Undelivered{To: to, Err: err}, derived)
+	if *counts == 0 || !l.full(p, derived) {
+		l.tellCounted(p, statemachine.Undelivered{To: to, Err: err}, derived, counts)
+	}
 }
 
 // tellProcess sends p a message.
 func (l *Loop) tellProcess(p *process, m statemachine.Message, derived bool) {
+	l.tellCounted(p, m, derived, nil)
+}
+
+// tellCounted sends p a message that is counted until it is stepped.
+func (l *Loop) tellCounted(p *process, m statemachine.Message, derived bool, counts *int) {
 	if l.replays() && !p.derives() {
 		return
 	}
 	e := l.letter(p, kindMessage, derived)
 	e.msg = m
+	if counts != nil {
+		e.counts = counts
+		*counts++
+	}
 	l.send(e, derived)
 }
 

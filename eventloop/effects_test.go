@@ -25,10 +25,12 @@ type diary struct {
 
 // do is its input: a word, and what the word is about.
 type do struct {
-	Word  string        `json:"word"`
-	Name  string        `json:"name"`
-	Text  string        `json:"text"`
-	After time.Duration `json:"after"`
+	Word  string            `json:"word"`
+	Name  string            `json:"name"`
+	Text  string            `json:"text"`
+	After time.Duration     `json:"after"`
+	Then  string            `json:"then"`
+	From  statemachine.From `json:"from"`
 }
 
 var echo = statemachine.NewTask("echo", codec.Of[string](), codec.Of[string](),
@@ -130,6 +132,8 @@ func obey(in do, s diary, fx *statemachine.Effects[string]) (diary, string) {
 		panic("crash")
 	case "stop":
 		fx.Stop(statemachine.Shutdown)
+	default:
+		s = obeyMore(in, s, fx)
 	}
 	return s, in.Word
 }

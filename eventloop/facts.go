@@ -16,6 +16,7 @@ const (
 	factTimeout = 'o' // the time of a call is over
 	factReply   = 'r' // the reply to a call, which follows
 	factWork    = 'w' // the end of a work, which follows
+	factTold    = 'm' // a message, which follows; the number is 0
 )
 
 // writeMessage adds what a process is told, of something that a replay would
@@ -24,7 +25,7 @@ func (l *Loop) writeMessage(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
 	switch {
 	case l.told: // it comes again after the next start of the program
-		l.queue.recycle(e)
+		l.answer(e, nil)
 		return false
 	case !p.ready:
 		l.wait(e)
@@ -38,8 +39,10 @@ func (l *Loop) writeMessage(w *journal.Builder, e *entry, now int64) bool {
 			return append(binary.AppendUvarint(append(dst, factTimer), e.id), e.timer.name...), nil
 		case e.asked != nil:
 			return l.appendMessage(binary.AppendUvarint(append(dst, factReply), e.asked.id), e)
+		case e.work != nil:
+			return l.appendMessage(binary.AppendUvarint(append(dst, factWork), e.work.id), e)
 		}
-		return l.appendMessage(binary.AppendUvarint(append(dst, factWork), e.work.id), e)
+		return l.appendMessage(append(dst, factTold, 0), e)
 	})
 	if err != nil {
 		return l.unwritten(w, e, now, err)
@@ -103,10 +106,11 @@ func (l *Loop) readMessage(data []byte, e *entry) error {
 		e.asked = l.calls[id]
 	case factWork:
 		e.work = l.works[id]
+	case factTold:
 	default:
 		return fmt.Errorf("a message of the unknown kind %q", data[0])
 	}
-	if e.asked == nil && e.work == nil {
+	if e.asked == nil && e.work == nil && data[0] != factTold {
 		return nil
 	}
 	m, err := statemachine.DecodeMessage(rest, e.proc, l.processNamed)

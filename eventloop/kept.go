@@ -68,7 +68,6 @@ type keptProcess struct {
 	Watches []statemachine.Name `json:"watches,omitempty"`
 	Links   []statemachine.Name `json:"links,omitempty"`
 	Traps   bool                `json:"traps,omitempty"`
-	Refused bool                `json:"refused,omitempty"`
 }
 
 // keep returns what a snapshot is to have. An error is a codec's.
@@ -99,7 +98,7 @@ func (l *Loop) keep() (*kept, error) {
 	}
 	for e := l.post(true).list.head; e != nil; e = e.next {
 		if err := l.keepLetter(k, e); err != nil {
-			return nil, fmt.Errorf("a letter to %s: %w", e.proc.name, err)
+			return nil, fmt.Errorf("a letter to %s: %w", k.Letters[len(k.Letters)-1].To, err)
 		}
 	}
 	for _, p := range slices.SortedFunc(slices.Values(l.procs.all()), func(p, q *process) int { return cmp.Compare(p.name, q.name) }) {
@@ -137,8 +136,8 @@ func (k *kept) addBonds(p *process) {
 	if !p.derives() {
 		return
 	}
-	s := keptProcess{Name: p.name, Watches: namesOf(p.watches), Links: namesOf(p.links), Traps: p.traps, Refused: p.refused}
-	if len(s.Watches)+len(s.Links) > 0 || s.Traps || s.Refused {
+	s := keptProcess{Name: p.name, Watches: namesOf(p.watches), Links: namesOf(p.links), Traps: p.traps}
+	if len(s.Watches)+len(s.Links) > 0 || s.Traps {
 		k.Bonds = append(k.Bonds, s)
 	}
 }
@@ -153,6 +152,9 @@ func namesOf(ps []*process) []statemachine.Name {
 
 func (l *Loop) keepLetter(k *kept, e *entry) error {
 	s := keptLetter{Kind: uint8(e.kind), Time: e.time, Seed: e.seed, Tag: []byte(e.tag)}
+	if e.proc != nil {
+		s.To = e.proc.name
+	}
 	var err error
 	switch e.kind {
 	case kindInput:
@@ -168,12 +170,6 @@ func (l *Loop) keepLetter(k *kept, e *entry) error {
 		s.To = e.req.sup
 		s.Data = e.req.encoded()
 	}
-	if err != nil {
-		return err
-	}
-	if e.proc != nil {
-		s.To = e.proc.name
-	}
 	if e.sender != nil {
 		s.Sender = e.sender.name
 	}
@@ -181,7 +177,7 @@ func (l *Loop) keepLetter(k *kept, e *entry) error {
 		s.Call = e.asked.id
 	}
 	k.Letters = append(k.Letters, s)
-	return nil
+	return err
 }
 
 // restore takes over what a snapshot has. What is of a process that the tree has
@@ -253,6 +249,7 @@ func (l *Loop) restoreLetter(s keptLetter) error {
 		letter: true, answered: true, shared: true}
 	var err error
 	switch {
+	case e.kind == kindDrop:
 	case e.kind == kindRequest:
 		if e.req, err = l.readRequest([]byte(s.To), s.Data); err == nil {
 			e.req.entry = e
@@ -264,6 +261,10 @@ func (l *Loop) restoreLetter(s keptLetter) error {
 	case e.kind == kindMessage:
 		e.letter = false
 		e.msg, err = statemachine.DecodeMessage(s.Data, e.proc, l.processNamed)
+		if _, ok := e.msg.(statemachine.Undelivered); ok {
+			e.counts = &e.proc.refused[1]
+			*e.counts++
+		}
 	case e.kind == kindExit:
 		e.reason = statemachine.Reason{Class: s.Class}
 		if len(s.Data) > 0 {
@@ -284,7 +285,7 @@ func (l *Loop) restoreBonds(s keptProcess) {
 	if p == nil {
 		return
 	}
-	p.traps, p.refused = s.Traps, s.Refused
+	p.traps = s.Traps
 	for _, name := range s.Watches {
 		if to := l.procs.find(name); to != nil {
 			p.watches, to.watchers = append(p.watches, to), append(to.watchers, p)

@@ -332,9 +332,6 @@ func (l *Loop) enterFor(p *process) bool {
 // leaveAfter finishes the step that enterFor allowed.
 func (l *Loop) leaveAfter(crash *statemachine.CrashError) error {
 	err := l.stepped(crash)
-	if l.posts[0].list.n > 0 {
-		l.deliver(false)
-	}
 	l.exit()
 	return err
 }
@@ -362,8 +359,10 @@ func (l *Loop) leaveWaiting(ctx context.Context, p *process, x any) error {
 // exit gives the role back: after some of the work that came meanwhile, and
 // leaving the rest to the loop's goroutine.
 func (l *Loop) exit() {
+	l.deliverOther()
 	if l.queue.size.Load() > 0 && !l.syncing.Load() {
 		l.work(1)
+		l.deliverOther()
 	}
 	more := l.mayLeave()
 	l.role.Unlock()

@@ -42,7 +42,7 @@ func (l *Loop) send(e *entry, derived bool) {
 		l.post(true).list.pushBack(e)
 	case !derived && (e.proc == nil && l.journals() || e.proc != nil && e.proc.derives()):
 		if e.kind == kindInput && e.asked == nil {
-			e.cast, e.letter, e.answered = true, false, false
+			e.cast, e.letter, e.answered = true, false, false // until it is committed
 			e.proc.unread.Add(1)
 		}
 		l.queue.pushOwn(e, false)
@@ -51,8 +51,17 @@ func (l *Loop) send(e *entry, derived bool) {
 	}
 }
 
-// full reports whether there is no room for a cast.
-func (l *Loop) full(derived bool) bool { return l.post(derived).list.n >= l.queue.bound }
+// full reports whether there is no room for what is sent to p: where it would
+// be sent to, or, with those that wait for p to be up.
+func (l *Loop) full(p *process, derived bool) bool {
+	switch {
+	case derived && p.derives():
+		return l.post(true).list.n >= l.queue.bound || len(p.committed) >= l.queue.bound
+	case p.derives():
+		return l.queue.full(p)
+	}
+	return l.post(false).list.n >= l.queue.bound || p.held.n >= l.queue.bound
+}
 
 // deliver steps some of the letters; derived ones only after an entry of the
 // journal, so that a replay does it at the same places.
@@ -64,8 +73,15 @@ func (l *Loop) deliver(derived bool) {
 	l.deliverRest()
 }
 
+// deliverOther steps some of the letters that were sent beside an entry.
+func (l *Loop) deliverOther() {
+	if p := &l.posts[0]; p.list.n > 0 && !p.asked {
+		l.deliver(false)
+	}
+}
+
 func (l *Loop) deliverRest() {
-	for i := range l.posts {
+	for _, i := range [...]int{1, 0} { // the derived ones send to the others, which send no derived ones
 		p := &l.posts[i]
 		for p.left > 0 && p.list.n > 0 && !l.leaving && l.ended == nil {
 			p.left--
@@ -89,7 +105,7 @@ func (l *Loop) mayGoOn() bool {
 	if l.stopping.Load() {
 		l.farewell--
 	}
-	return l.farewell > 0 && !l.leaving
+	return l.farewell > 0 && !l.leaving && l.ended == nil
 }
 
 // step steps what e says, an input or a message, by its process, which can.
@@ -108,10 +124,8 @@ func (l *Loop) step(e *entry) {
 		l.moment.Set(0, l.seed)
 	}
 	l.current, l.running = e, p
+	e.sender = nil // it is delivered
 	if e.kind == kindMessage {
-		if _, ok := e.msg.(statemachine.Undelivered); ok {
-			p.refused = false
-		}
 		x, ok, crash := p.FromMessage(e.msg)
 		if crash != nil {
 			l.stepped(crash)
@@ -152,9 +166,13 @@ func (l *Loop) answer(e *entry, err error) {
 	case e.kind == kindRequest && e.sender != nil:
 		r := e.req
 		l.tellProcess(e.sender, statemachine.ChildReply{Tag: e.tag, Sup: r.sup, Child: r.child, Err: r.failedOrNil(err)}, e.journaled())
+	case err != nil && e.kind == kindInput && e.sender != nil:
+		l.undelivered(e.sender, e.proc.name, err, e.journaled())
+		e.sender = nil
+		l.answer(e, err)
 	case e.letter || e.kind == kindMessage:
-		if err != nil && e.sender != nil {
-			l.undelivered(e.sender, e.proc.name, err, e.journaled())
+		if e.counts != nil {
+			*e.counts--
 		}
 		if e.x != nil {
 			e.proc.Free(e.x)

@@ -38,8 +38,8 @@ type process struct {
 	watchers []*process                   // who monitor it
 	watches  []*process                   // whom it monitors
 	links    []*process
-	traps    bool // exits of those it is linked to are messages
-	refused  bool // it is to be told that a cast of it was not delivered
+	traps    bool   // exits of those it is linked to are messages
+	refused  [2]int // how many messages wait that say that a cast of it was not delivered: derived ones are the second
 
 	held list // inputs that wait for it to be up, not journaled; the queue's lock guards it
 

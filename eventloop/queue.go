@@ -42,7 +42,8 @@ type entry struct {
 	work   *work                // kindMessage: its end
 	asked  *asked               // kindInput: the machine's call that it is; kindMessage: the reply to it
 	letter bool                 // sent by a machine, which waits for no answer here
-	sender *process             // of a letter
+	sender *process             // kindInput: who is told if it is not delivered; kindRequest: who is answered
+	counts *int                 // kindMessage: how many of its sort wait
 	tag    string               // kindRequest: the sender's word for it
 
 	derived bool // kindGoOn: of which post
@@ -68,6 +69,7 @@ const (
 	kindOver    // a Terminate is over
 	kindMessage // a process is told something
 	kindGoOn    // more letters may be stepped
+	kindDrop    // a letter that was taken back
 )
 
 // list is a doubly linked list of entries in arrival order.
@@ -144,6 +146,13 @@ func (q *queue) push(e *entry) (room bool, err error) {
 	q.main.pushBack(e)
 	q.size.Store(int32(q.main.n))
 	return room, nil
+}
+
+// full reports whether there is no room for another input of p.
+func (q *queue) full(p *process) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.main.n >= q.bound || p.held.n >= q.bound
 }
 
 // pushOwn appends an entry of the loop's own, which finds room always.
@@ -274,8 +283,12 @@ func (q *queue) fresh() *entry {
 	return &entry{done: make(chan struct{}, 1)}
 }
 
-// recycle puts e, which nobody uses any more, back.
+// recycle puts e, which nobody uses any more, back; unless no caller could wait
+// for it, as it comes from a journal or a snapshot.
 func (q *queue) recycle(e *entry) {
+	if e.done == nil {
+		return
+	}
 	*e = entry{done: e.done}
 	q.pool.Put(e)
 }

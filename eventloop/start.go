@@ -78,6 +78,7 @@ func (l *Loop) newTree() error {
 
 // begin starts the tree, live.
 func (l *Loop) begin() error {
+	l.ids[0] = uint64(l.clock.now()) // those that the last program gave mean nobody in this one
 	if err := l.newTree(); err != nil {
 		return err
 	}

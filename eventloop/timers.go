@@ -137,17 +137,17 @@ func (l *Loop) arm() {
 	}
 }
 
-// ring queues the timers that are due, and reports whether there were any.
-func (l *Loop) ring() bool {
-	if l.armed == 0 || l.ended != nil {
-		return false
+// ring queues the timers that are due; none once Stop was called, or those that
+// are set again and again would keep the queue from ever being empty.
+func (l *Loop) ring() {
+	if l.armed == 0 || l.ended != nil || l.stopping.Load() {
+		return
 	}
 	now := l.clock.now()
 	if now < l.armed {
-		return false
+		return
 	}
-	n := 0
-	for ; len(l.clockwork.heap) > 0 && l.clockwork.heap[0].at <= now && n < l.cfg.BatchMax; n++ {
+	for n := 0; len(l.clockwork.heap) > 0 && l.clockwork.heap[0].at <= now && n < l.cfg.BatchMax; n++ {
 		t := l.clockwork.heap[0]
 		l.clockwork.remove(t)
 		e := l.queue.fresh()
@@ -156,7 +156,6 @@ func (l *Loop) ring() bool {
 	}
 	l.armed = 0
 	l.arm()
-	return n > 0
 }
 
 // rang is the turn of a timer that was due. It reports what its process is to
