@@ -1,13 +1,14 @@
 package genstatem_test
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
-	"github.com/lineshaft/lineshaft/conformance/statem"
+	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/genstatem"
-	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
 )
 
 // light is that which drivers see at a crossing. Pedestrians walk when it is red.
@@ -19,8 +20,8 @@ const (
 	red    light = "red"
 )
 
-// lasts says how long a light stays.
-var lasts = map[light]time.Duration{green: 20 * time.Second, yellow: 3 * time.Second, red: 15 * time.Second}
+// lasts says how long a light stays; a real one takes a thousand times as long.
+var lasts = map[light]time.Duration{green: 40 * time.Millisecond, yellow: 5 * time.Millisecond, red: 30 * time.Millisecond}
 
 // press is the press of a button, and the end of a light.
 type press struct{}
@@ -65,22 +66,23 @@ var trafficLight = genstatem.New(genstatem.Machine[light, int, press, string]{
 })
 
 func Example() {
-	crossing := &statem.Virtual[press, string]{
-		Machine: trafficLight,
-		Replied: func(to statemachine.From, out string) { fmt.Println(to, out) },
-	}
-	if err := crossing.Start(); err != nil {
+	loop, err := eventloop.Start(eventloop.Config{Root: supervisor.Supervisor{
+		Name:     "crossing",
+		Children: []supervisor.Child{supervisor.Worker{Name: "light", Machine: trafficLight}},
+	}})
+	if err != nil {
 		panic(err)
 	}
-	crossing.Run()
-	crossing.Call(press{})
-	crossing.Advance(15*time.Second, true)
-	crossing.Call(press{})
-	crossing.Run()
-	fmt.Println("wait")
-	crossing.Advance(30*time.Second, true)
+	crossing, err := eventloop.RefTo[press, string](loop, "light")
+	if err != nil {
+		panic(err)
+	}
+	for range 3 { // while it is red, or it waits until it is
+		fmt.Println(crossing.Call(context.Background(), press{}))
+	}
+	loop.Stop(context.Background())
 	// Output:
-	// 1 walk
-	// wait
-	// 2 walk
+	// walk <nil>
+	// walk <nil>
+	// walk <nil>
 }
