@@ -1,12 +1,15 @@
 package genstatem_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/genstatem"
 	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
 )
 
 // phase is a state of the machines that are measured.
@@ -28,6 +31,18 @@ func counting() counted {
 		Event: codec.Of[int](),
 		Reply: codec.Of[int](),
 	}
+}
+
+// plain is a plain machine that does the same.
+var plain = &statemachine.Machine[plainState, int, int]{
+	Step:   statemachine.Pure(func(in int, s plainState) (plainState, int) { s.n += in; return s, s.n }),
+	Input:  codec.Of[int](),
+	Output: codec.Of[int](),
+}
+
+type plainState struct {
+	phase phase
+	n     int
 }
 
 // steps measures inputs that are called.
@@ -77,17 +92,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func BenchmarkStep(b *testing.B) {
-	b.Run("plain", func(b *testing.B) {
-		type state struct {
-			phase phase
-			n     int
-		}
-		steps(b, &statemachine.Machine[state, int, int]{
-			Step:   statemachine.Pure(func(in int, s state) (state, int) { s.n += in; return s, s.n }),
-			Input:  codec.Of[int](),
-			Output: codec.Of[int](),
-		})
-	})
+	b.Run("plain", func(b *testing.B) { steps(b, plain) })
 	b.Run("handle_event", func(b *testing.B) { steps(b, genstatem.New(counting())) })
 	b.Run("state_functions", func(b *testing.B) {
 		m := counting()
@@ -113,4 +118,29 @@ func BenchmarkStep(b *testing.B) {
 		}
 		steps(b, genstatem.New(m))
 	})
+}
+
+// BenchmarkCall is the same event, called on a loop.
+func BenchmarkCall(b *testing.B) {
+	for name, m := range map[string]statemachine.Server{"plain": plain, "handle_event": genstatem.New(counting())} {
+		b.Run(name, func(b *testing.B) {
+			loop, err := eventloop.Start(eventloop.Config{Root: supervisor.Supervisor{
+				Name: "root", Children: []supervisor.Child{supervisor.Worker{Name: "counter", Machine: m}},
+			}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ref, err := eventloop.RefTo[int, int](loop, "counter")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ref.Call(b.Context(), 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+			loop.Stop(context.Background())
+		})
+	}
 }

@@ -100,7 +100,7 @@
 //
 // An event costs no memory unless it is postponed, or changes which timeouts
 // run or what they carry: to set one anew that carries the same is free, so that a
-// content without details is the best. BenchmarkStep has the times, beside that of
+// content without details is the best. BenchmarkCall has the time, beside that of
 // a plain machine; a state and data of three words together are the fastest.
 //
 // # Differences from OTP
