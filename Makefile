@@ -3,8 +3,9 @@
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MODULES = . bench
 FUZZTIME = 5s
+TORTURE = 10m
 
-.PHONY: all verify test race words fuzz bench conformance
+.PHONY: all verify test race words fuzz bench conformance torture
 
 all: verify test race
 
@@ -23,6 +24,12 @@ race:
 # The whole word list, killed five times.
 words:
 	go test ./cmd/kv -run TestWords -count=1 -v -words=0 -kills=5
+
+# Looks for ways to lose what was acknowledged, for as long as TORTURE says: the
+# program killed, half of that at failpoints; loops on disks that fail.
+torture:
+	go test ./torture -count=1 -v -timeout 0 -run 'TestKilledProgram|TestFailpoints|TestFilledDisk' -kvtime=$(TORTURE) -failtime=$(TORTURE)
+	go test ./torture -count=1 -v -timeout 0 -run 'TestPowerCuts|TestLinearizable' -rounds=5000 -linearrounds=20000
 
 # Every fuzz target for a moment.
 fuzz:

@@ -10,11 +10,20 @@
 //   - unknown: applied once at its place in the order, or not at all;
 //   - not applied: not there, and never will be.
 //
-// TestKilledProgram does the same to the program kv, which is killed and stopped
-// at random moments, and checks that every key is a linearizable register. The other tests are single
-// scenarios. A seed decides all faults; as goroutines are scheduled freely, it
-// makes a failure likely to come back, not certain.
+// TestLinearizable has many clients on the same registers, over such lives and
+// clocks that jump between them, and checks with porcupine that what they were
+// told is linearizable. What is left unknown they send again under its
+// idempotency key; what was answered is answered the same again.
 //
+// TestKilledProgram does both to the program kv, over HTTP. It is killed, stood
+// still and stopped at random moments; after each its file must be intact. So it
+// must after TestFailpoints, in which the program dies at each failpoint of the
+// journal and of bbolt, and after TestFilledDisk, in which there is no room.
+//
+// The other tests are single scenarios. A seed decides all faults; as goroutines
+// are scheduled freely, it makes a failure likely to come back, not certain.
+//
+//	make torture TORTURE=1h
 //	go test ./torture -rounds=10000 -seed=1
 //	go test ./torture -run TestKilledProgram -kvtime=10m
 package torture_test

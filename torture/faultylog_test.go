@@ -16,6 +16,7 @@ import (
 type faultyLog struct {
 	mem  *journal.Memory
 	slow time.Duration // the longest pause; before each effect, and before each done
+	lies bool          // what took effect last is lost with the power, also if it was done
 
 	wake chan struct{} // capacity 1
 	quit chan struct{} // closed by Close
@@ -23,10 +24,11 @@ type faultyLog struct {
 
 	mu     sync.Mutex
 	rand   *rand.Rand
-	calls  []logCall // without effect so far
-	failAt int       // the n-th effect from here fails; 0: none does
-	broken error     // all that comes later fails with it
-	dead   bool      // the power was cut
+	calls  []logCall       // without effect so far
+	before *journal.Memory // without the last effect; if it lies
+	failAt int             // the n-th effect from here fails; 0: none does
+	broken error           // all that comes later fails with it
+	dead   bool            // the power was cut
 }
 
 // logCall is a call of Append or of Save.
@@ -92,6 +94,9 @@ func (f *faultyLog) cut() *journal.Memory {
 	}
 	f.dead = true
 	f.broken = errPower
+	if f.before != nil {
+		return f.before
+	}
 	return f.mem.Reopen()
 }
 
@@ -182,6 +187,9 @@ func (f *faultyLog) fallible(c logCall) (uint64, error) {
 
 // effect makes a call durable.
 func (f *faultyLog) effect(c logCall) (index uint64, err error) {
+	if f.lies {
+		f.before = f.mem.Reopen()
+	}
 	done := make(chan struct{})
 	if c.appended != nil {
 		f.mem.Append(c.batch, func(i uint64, e error) { index, err = i, e; close(done) })

@@ -1,277 +1,246 @@
 package torture_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lineshaft/lineshaft/journal/boltlog"
 )
 
 var kvTime = flag.Duration("kvtime", 4*time.Second, "how long TestKilledProgram goes on")
 
-const (
-	kvClients = 16
-	sharedKey = kvClients // keys from here on belong to all clients
-	kvKeys    = kvClients + 4
-)
-
 // TestKilledProgram: see the package comment.
 func TestKilledProgram(t *testing.T) {
+	dir := t.TempDir()
+	k := newKilled(t, filepath.Join(dir, "kv.db"), buildKV(t, dir), "--deliberate-bug", "--snapshot-bytes=100000")
+	for begun := time.Now(); time.Since(begun) < *kvTime && !t.Failed(); {
+		k.life()
+		if k.lives%livesPerCheck == 0 {
+			k.check()
+		}
+	}
+	k.check()
+	k.report()
+}
+
+// livesPerCheck is how many lives the program has before the history is checked
+// and forgotten.
+const livesPerCheck = 20
+
+// killed is a run of the program on one file, over many lives, and its clients.
+type killed struct {
+	t       *testing.T
+	rand    *rand.Rand
+	data    string
+	command []string
+	h       *history
+	clients []*kvClient
+	lives   int
+	checked int // operations
+}
+
+func newKilled(t *testing.T, data string, binary string, flags ...string) *killed {
 	s := *seed
 	if s == 0 {
 		s = rand.Uint64() >> 16
 	}
 	t.Logf("-seed=%d", s)
-	dir := t.TempDir()
-	k := &killed{t: t, rand: rand.New(rand.NewPCG(s, 0)), begun: time.Now(), binary: filepath.Join(dir, "kv"), data: filepath.Join(dir, "kv.db")}
-	if out, err := exec.Command("go", "build", "-o", k.binary, "../cmd/kv").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	k := &killed{t: t, rand: rand.New(rand.NewPCG(s, 0)), data: data, h: newHistory()}
+	k.command = append([]string{binary, "--addr=127.0.0.1:0", "--data=" + data}, flags...)
+	for id := range kvClients {
+		k.clients = append(k.clients, newKVClient(id, s, k.h))
 	}
-	for range kvKeys {
-		k.keys = append(k.keys, newRegister())
-	}
-	lives := 0
-	for k.begun = time.Now(); time.Since(k.begun) < *kvTime && !t.Failed(); lives++ {
-		k.life()
-	}
-	k.readAll()
-	for key, r := range k.keys {
-		if err := r.check(); err != nil {
-			t.Errorf("key %d: %v", key, err)
-		}
-	}
-	t.Logf("%d lives, %d writes acknowledged, %d unknown, %d not applied, %d reads",
-		lives, k.fates[present].Load(), k.fates[unknown].Load(), k.fates[absent].Load(), k.reads.Load())
-}
-
-// killed is a run of the program on one file, over many lives.
-type killed struct {
-	t            *testing.T
-	rand         *rand.Rand
-	begun        time.Time
-	binary, data string
-	keys         []*register
-	value        atomic.Int64 // the last that was written
-	fates        [3]atomic.Int64
-	reads        atomic.Int64
-}
-
-func (k *killed) now() time.Duration { return time.Since(k.begun) }
-
-// child is the program, running.
-type child struct {
-	cmd    *exec.Cmd
-	url    chan string // closed without one if it does not listen
-	stderr bytes.Buffer
-	ended  chan struct{}
-}
-
-func (k *killed) spawn() *child {
-	c := &child{cmd: exec.Command(k.binary, "--addr=127.0.0.1:0", "--data="+k.data, "--deliberate-bug"), url: make(chan string, 1), ended: make(chan struct{})}
-	c.cmd.Stderr = &c.stderr
-	out := &firstURL{url: c.url}
-	c.cmd.Stdout = out
-	if err := c.cmd.Start(); err != nil {
-		k.t.Fatal(err)
-	}
-	go func() {
-		c.cmd.Wait()
-		out.close()
-		close(c.ended)
-	}()
-	return c
-}
-
-// kill is kill -9.
-func (c *child) kill() {
-	c.cmd.Process.Kill()
-	<-c.ended
-}
-
-// firstURL sends the first URL that is written to it.
-type firstURL struct {
-	mu   sync.Mutex
-	url  chan string
-	text string
-	done bool
-}
-
-func (f *firstURL) Write(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.text += string(p)
-	if _, rest, ok := strings.Cut(f.text, "http://"); ok && !f.done {
-		if host, _, ok := strings.Cut(rest, ","); ok {
-			f.done = true
-			f.url <- "http://" + host
-		}
-	}
-	return len(p), nil
-}
-
-func (f *firstURL) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	close(f.url)
+	return k
 }
 
 // life runs the program once, under all clients, and ends it somehow.
 func (k *killed) life() {
-	c := k.spawn()
-	defer c.kill()
-	how := k.rand.IntN(6)
-	if how == 0 { // killed while it starts
+	k.lives++
+	how := k.rand.IntN(len(ends) + 1)
+	if how == len(ends) { // killed while it starts
+		c := spawn(k.t, k.command)
 		time.Sleep(time.Duration(k.rand.IntN(30)) * time.Millisecond)
+		c.kill()
+		k.mustBeIntact()
 		return
 	}
-	url, ok := <-c.url
-	if !ok {
-		k.t.Errorf("it did not start:\n%s", &c.stderr)
-		return
+	c, url := serving(k.t, k.command)
+	defer c.kill()
+	k.inspect(url)
+	k.load(url, func() {
+		k.nap(250)
+		ends[how](k, c)
+	})
+	if line, err := c.complaint(); err != nil || line != "" && !strings.Contains(line, "the root supervisor gave up") {
+		k.t.Errorf("end %d: %v\n%s", how, err, &c.stderr)
 	}
-	http := k.client()
-	defer http.CloseIdleConnections()
-	ctx, cancel := context.WithCancel(context.Background())
+	k.mustBeIntact()
+}
+
+func (k *killed) nap(max int) { time.Sleep(time.Duration(k.rand.IntN(max)) * time.Millisecond) }
+
+// ends are the ways in which a life ends.
+var ends = []func(k *killed, c *child){
+	func(k *killed, c *child) { c.kill() },
+	func(k *killed, c *child) { // it stands still for a while, and goes on
+		for range 1 + k.rand.IntN(3) {
+			c.signal(syscall.SIGSTOP)
+			k.nap(50)
+			c.signal(syscall.SIGCONT)
+			k.nap(50)
+		}
+		c.kill()
+	},
+	func(k *killed, c *child) { // killed where it stands
+		c.signal(syscall.SIGSTOP)
+		k.nap(20)
+		c.kill()
+	},
+	func(k *killed, c *child) { // killed while it ends in order
+		c.signal(syscall.SIGTERM)
+		k.nap(15)
+		c.kill()
+	},
+	func(k *killed, c *child) { // in order
+		c.signal(syscall.SIGTERM)
+		c.wait(k.t, 30*time.Second)
+	},
+	func(k *killed, c *child) { // in order, and it stands still meanwhile
+		c.signal(syscall.SIGTERM)
+		k.nap(10)
+		c.signal(syscall.SIGSTOP)
+		k.nap(50)
+		c.signal(syscall.SIGCONT)
+		c.wait(k.t, 30*time.Second)
+	},
+}
+
+// load lets the clients loose, until the program is gone: until is to see to that.
+func (k *killed) load(url string, until func()) {
+	hc := newHTTPClient()
+	defer hc.CloseIdleConnections()
 	var wg sync.WaitGroup
-	for i := range kvClients {
-		r := rand.New(rand.NewPCG(k.rand.Uint64(), 0))
+	for _, c := range k.clients {
 		wg.Go(func() {
-			for ctx.Err() == nil && k.once(http, url, i, r) {
+			for alive := true; alive; {
+				var err error
+				if alive, err = c.once(context.Background(), hc, url); err != nil {
+					k.t.Error(err)
+				}
 			}
 		})
 	}
-	k.end(c, how)
-	cancel()
+	until()
 	wg.Wait()
 }
 
-func (k *killed) client() *http.Client {
+func newHTTPClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: kvClients}, Timeout: 20 * time.Second}
 }
 
-// end ends the program: killed, stopped for a moment before that, in order, or
-// killed while it ends in order.
-func (k *killed) end(c *child, how int) {
-	nap := func(max int) { time.Sleep(time.Duration(k.rand.IntN(max)) * time.Millisecond) }
-	nap(250)
-	switch how {
-	case 1:
-		c.cmd.Process.Signal(syscall.SIGSTOP)
-		nap(50)
-		c.cmd.Process.Signal(syscall.SIGCONT)
-		nap(50)
-	case 2:
-		c.cmd.Process.Signal(syscall.SIGTERM)
-		nap(15)
-	case 3:
-		c.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-c.ended:
-		case <-time.After(30 * time.Second):
-			k.t.Errorf("it does not stop:\n%s", &c.stderr)
+// mustBeIntact checks the file that the program has left.
+func (k *killed) mustBeIntact() {
+	_, err := boltlog.Check(k.data, nil, func(p boltlog.Problem) { k.t.Error(p.Err) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		k.t.Errorf("what a kill has left: %v", err)
+	}
+}
+
+// inspect looks at what is there, in a program that has just started.
+func (k *killed) inspect(url string) {
+	k.h.settle()
+	hc := newHTTPClient()
+	defer hc.CloseIdleConnections()
+	ctx := context.Background()
+	for _, c := range k.clients {
+		if err := c.inspect(ctx, hc, url); err != nil {
+			k.t.Errorf("client %d: %v", c.id, err)
 		}
 	}
-	c.kill()
-}
-
-// readAll reads every key, in a life without a kill.
-func (k *killed) readAll() {
-	c := k.spawn()
-	defer c.kill()
-	url, ok := <-c.url
-	if !ok {
-		k.t.Fatalf("it did not start:\n%s", &c.stderr)
-	}
-	http := k.client()
-	defer http.CloseIdleConnections()
-	for key := range k.keys {
-		if !k.lookup(http, url, key) {
-			k.t.Errorf("key %d cannot be read", key)
-		}
+	for i := range kvShared {
+		k.lookup(hc, url, fmt.Sprint("s", i))
 	}
 }
 
-// once sends one request. False: the program is gone.
-func (k *killed) once(c *http.Client, url string, client int, r *rand.Rand) bool {
-	key := client
-	if r.IntN(3) == 0 {
-		key = sharedKey + r.IntN(kvKeys-sharedKey)
+// lookup reads a register, while nobody writes.
+func (k *killed) lookup(hc *http.Client, url, register string) cell {
+	r := request{verb: "call", process: processOf(register), register: register, asked: asked{act: get},
+		input: fmt.Sprintf(`{"lookup":{"key":%q}}`, register), begun: k.h.begin()}
+	if is, _ := r.send(context.Background(), hc, url); is != present {
+		k.t.Errorf("%s is not answered", r.input)
+		return cell{}
 	}
-	switch n := r.IntN(1000); {
-	case n == 0: // a store crashes, and perhaps the root gives up
-		_, _, err := post(c, url+"/v1/call/kv2", `{"lookup":{"key":"crash"}}`)
-		return err == nil
-	case n < 400:
-		return k.lookup(c, url, key)
-	default:
-		return k.store(c, url, key, n)
-	}
-}
-
-// store writes a new value, by call or by cast; sometimes a long one.
-func (k *killed) store(c *http.Client, url string, key, n int) bool {
-	value := int(k.value.Add(1))
-	verb := "call"
-	if n%4 == 0 {
-		verb = "cast"
-	}
-	body := fmt.Sprintf(`{"store":{"key":"k%d","value":{"n":%d,"pad":%q}}}`, key, value, strings.Repeat("x", n%20*n%500))
-	begin := k.now()
-	status, answer, err := post(c, fmt.Sprintf("%s/v1/%s/kv%d", url, verb, 1+key%3), body)
-	is := unknown
-	switch {
-	case err != nil:
-	case status < 300:
-		is = present
-	case strings.Contains(answer, `"not_applied"`):
-		is = absent
-	case strings.Contains(answer, `"applied"`):
-		is = present
-	}
-	k.keys[key].write(value, begin, k.now(), is)
-	k.fates[is].Add(1)
-	return err == nil
-}
-
-func (k *killed) lookup(c *http.Client, url string, key int) bool {
-	begin := k.now()
-	status, answer, err := post(c, fmt.Sprintf("%s/v1/call/kv%d", url, 1+key%3), `{"lookup":{"key":"k`+strconv.Itoa(key)+`"}}`)
-	if err != nil || status != http.StatusOK {
-		return err == nil
-	}
-	var out struct {
-		Result struct {
-			Value struct{ N int }
-		}
-	}
-	if err := json.Unmarshal([]byte(answer), &out); err != nil {
-		k.t.Errorf("%s: %v", answer, err)
-		return false
-	}
-	k.keys[key].read(out.Result.Value.N, begin, k.now())
-	k.reads.Add(1)
-	return true
-}
-
-func post(c *http.Client, url, input string) (status int, body string, err error) {
-	res, err := c.Post(url, "application/json", strings.NewReader(input))
+	x, err := r.told()
 	if err != nil {
-		return 0, "", err
+		k.t.Error(err)
 	}
-	text, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(text), errors.Join(err, res.Body.Close())
+	k.h.end(register, kvClients, r.begun, r.asked, x)
+	return x.cell
+}
+
+// check runs the program undisturbed, lets the clients clear up, checks the
+// history and begins a new one.
+func (k *killed) check() {
+	if k.t.Failed() {
+		return
+	}
+	child, url := serving(k.t, k.command)
+	defer child.kill()
+	k.h.settle()
+	hc := newHTTPClient()
+	defer hc.CloseIdleConnections()
+	for _, c := range k.clients {
+		if err := c.leave(context.Background(), hc, url); err != nil {
+			k.t.Error(err)
+		}
+	}
+	k.inspect(url)
+	if err := k.h.check(); err != nil {
+		k.t.Error(err)
+	}
+	for _, ops := range k.h.ops {
+		k.checked += len(ops)
+	}
+	h := newHistory()
+	for _, c := range k.clients {
+		for _, entry := range c.ledger {
+			h.first[entry] = cell{true, numberOf(entry)}
+		}
+		c.h = h
+	}
+	for i := range kvShared {
+		register := fmt.Sprint("s", i)
+		h.first[register] = k.lookup(hc, url, register)
+	}
+	k.h = h
+	child.signal(syscall.SIGTERM)
+	if status := child.wait(k.t, 30*time.Second); status != 0 {
+		k.t.Errorf("exit status %d of an orderly end:\n%s", status, &child.stderr)
+	}
+	k.mustBeIntact()
+}
+
+// report logs what was done.
+func (k *killed) report() {
+	var fates [3]int
+	var again [2]int
+	for _, c := range k.clients {
+		for i, n := range c.fates {
+			fates[i] += n
+		}
+		again[0], again[1] = again[0]+c.again[0], again[1]+c.again[1]
+	}
+	k.t.Logf("%d lives, %d operations in the histories; %d requests acknowledged, %d unknown, %d not applied; %d answered when they were sent again, %d answered the same again",
+		k.lives, k.checked, fates[present], fates[unknown], fates[absent], again[0], again[1])
 }
