@@ -26,7 +26,7 @@ words:
 	go test ./cmd/kv -run TestWords -count=1 -v -words=0 -kills=5
 
 # Looks for ways to lose what was acknowledged, for as long as TORTURE says: the
-# program killed, half of that at failpoints; loops on disks that fail.
+# program killed, at random and at failpoints; loops on disks that fail.
 torture:
 	go test ./torture -count=1 -v -timeout 0 -run 'TestKilledProgram|TestFailpoints|TestFilledDisk' -kvtime=$(TORTURE) -failtime=$(TORTURE)
 	go test ./torture -count=1 -v -timeout 0 -run 'TestPowerCuts|TestLinearizable' -rounds=5000 -linearrounds=20000

@@ -106,6 +106,7 @@ func findFailpoints(t *testing.T, dir string) (points []failpoint) {
 
 // TestFailpoints: see the package comment.
 func TestFailpoints(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	binary, points := buildFailing(t, dir)
 	if len(points) < 10+len(boltFailpoints) {

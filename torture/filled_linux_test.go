@@ -33,6 +33,7 @@ func TestFilledDisk(t *testing.T) {
 		fillDisk(t, dir)
 		return
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	binary := buildKV(t, dir)
 	t.Run("limit", func(t *testing.T) {

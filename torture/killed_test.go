@@ -18,10 +18,11 @@ import (
 	"github.com/lineshaft/lineshaft/journal/boltlog"
 )
 
-var kvTime = flag.Duration("kvtime", 4*time.Second, "how long TestKilledProgram goes on")
+var kvTime = flag.Duration("kvtime", 2*time.Second, "how long TestKilledProgram goes on")
 
 // TestKilledProgram: see the package comment.
 func TestKilledProgram(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	k := newKilled(t, filepath.Join(dir, "kv.db"), buildKV(t, dir), "--deliberate-bug", "--snapshot-bytes=100000")
 	for begun := time.Now(); time.Since(begun) < *kvTime && !t.Failed(); {
