@@ -35,7 +35,7 @@ func counting() counted {
 
 // plain is a plain machine that does the same.
 var plain = &statemachine.Machine[plainState, int, int]{
-	Step:   statemachine.Pure(func(in int, s plainState) (plainState, int) { s.n += in; return s, s.n }),
+	Step:   statemachine.Pure(func(in int, s plainState) (plainState, int) { return plainState{s.phase, s.n + in}, s.n + in }),
 	Input:  codec.Of[int](),
 	Output: codec.Of[int](),
 }

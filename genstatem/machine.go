@@ -180,7 +180,7 @@ func (e *engine[S, D, E, R]) begin(plain *statemachine.Fx) (s State[S, D, E], er
 	case fx.stop:
 		panic("Init called Stop: it can return an error")
 	case !e.m.has(s.State):
-		return s, fmt.Errorf("Init returned the state %v: %w", s.State, ErrBadReturn)
+		return s, fmt.Errorf("the state that Init returned is %v: %w", s.State, ErrBadReturn)
 	case e.m.Enter != nil || len(fx.actions) > 0:
 		s.more = &more[E]{waiting: &waiting[E]{begin: true, actions: lastingActions(fx.actions)}}
 	}
