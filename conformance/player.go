@@ -170,7 +170,7 @@ func (p *player) batch(sup string, ops []string) []string {
 	if !p.runs(sup) {
 		return []string{"noproc"}
 	}
-	if err := p.loop.Suspend(statemachine.Name(sup)); err != nil {
+	if err := p.loop.Suspend(context.Background(), statemachine.Name(sup)); err != nil {
 		return []string{err.Error()}
 	}
 	results := make([]string, len(ops))
@@ -200,7 +200,7 @@ func (p *player) batch(sup string, ops []string) []string {
 		}
 		p.wait() // until the request, or the exit, has been sent
 	}
-	if err := p.loop.Resume(statemachine.Name(sup)); err != nil {
+	if err := p.loop.Resume(context.Background(), statemachine.Name(sup)); err != nil {
 		results = append(results, err.Error())
 	}
 	for p.wait(); slices.Contains(p.copied(results), "") && p.ctx.Err() == nil; p.wait() {

@@ -41,7 +41,7 @@ func (l *Loop) decode(name statemachine.Name, f codec.Format, body []byte) (*pro
 	if p == nil {
 		return nil, nil, refused(name, statemachine.NotApplied, statemachine.ErrNoProcess)
 	}
-	x, err := p.Decode(f, body)
+	x, err := p.front().Decode(f, body)
 	if err != nil {
 		return nil, nil, refused(name, statemachine.NotApplied, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 	}
@@ -55,14 +55,14 @@ func (l *Loop) exchange(ctx context.Context, p *process, x any) error {
 	}
 	if p.unread.Load() == 0 {
 		life := p.life.Load()
-		if ok, crash := p.Read(x); crash != nil {
+		if ok, crash := p.front().Read(x); crash != nil {
 			return l.readCrashed(ctx, p, life, crash)
 		} else if ok {
 			p.reads.Add(1)
 			return nil
 		}
 	}
-	if l.enterFor(p) {
+	if l.enterFor(p, p.code.Load()) {
 		crash := p.Step(x)
 		if l.keepsWaiting(crash) {
 			return l.leaveWaiting(ctx, p, x)
@@ -77,11 +77,11 @@ func (l *Loop) castExchange(ctx context.Context, p *process, x any) error {
 	if err := ctx.Err(); err != nil {
 		return late(ctx, p.name, statemachine.NotApplied)
 	}
-	if l.enterFor(p) {
+	if l.enterFor(p, p.code.Load()) {
 		l.moment.SetFrom(0)
 		crash := p.Step(x)
 		l.leaveAfter(crash)
-		p.Free(x)
+		p.front().Free(x)
 		return nil
 	}
 	return l.submit(ctx, p, x, true)
@@ -134,7 +134,7 @@ func (l *Loop) await(ctx context.Context, e *entry, room bool) error {
 // abandon ends the wait for e because ctx has ended.
 func (l *Loop) abandon(ctx context.Context, e *entry, room bool) error {
 	name, cast := e.proc.name, e.cast
-	if !l.queue.withdraw(e) {
+	if !l.queue.withdraw(e, room) {
 		select {
 		case <-e.done: // both at once
 			return e.err
@@ -195,8 +195,9 @@ func (l *Loop) readCrashed(ctx context.Context, p *process, life uint32, crash *
 type Ref[I, O any] struct {
 	loop *Loop
 	proc *process
-	port statemachine.Port[I, O]
-	key  string // of idempotency; empty: none
+	code *statemachine.Process
+	port statemachine.Port[I, O] // the same
+	key  string                  // of idempotency; empty: none
 }
 
 // RefTo returns the handle on the process called name. It fails with
@@ -206,13 +207,18 @@ func RefTo[I, O any](l *Loop, name statemachine.Name) (Ref[I, O], error) {
 	if p == nil {
 		return Ref[I, O]{}, refused(name, statemachine.NotApplied, statemachine.ErrNoProcess)
 	}
-	port, ok := p.Process.(statemachine.Port[I, O])
+	code := p.code.Load()
+	port, ok := (*code).(statemachine.Port[I, O])
 	if !ok {
-		in, out := p.Describe()
+		in, out := (*code).Describe()
 		return Ref[I, O]{}, fmt.Errorf("eventloop: %s takes %s and answers %s", name, in, out)
 	}
-	return Ref[I, O]{loop: l, proc: p, port: port}, nil
+	return Ref[I, O]{loop: l, proc: p, code: code, port: port}, nil
 }
+
+// stale reports whether r is to be made anew: the name may be another process's,
+// or the process runs another machine.
+func (r *Ref[I, O]) stale() bool { return r.proc.code.Load() != r.code || r.proc.gone.Load() }
 
 // Name returns the name of the process.
 func (r Ref[I, O]) Name() statemachine.Name { return r.proc.name }
@@ -222,7 +228,7 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 	if ctx.Err() != nil {
 		return out, late(ctx, r.proc.name, statemachine.NotApplied)
 	}
-	if r.proc.gone.Load() {
+	if r.stale() {
 		key := r.key
 		if r, err = RefTo[I, O](r.loop, r.proc.name); err != nil {
 			return out, err
@@ -245,7 +251,7 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 			return out, nil
 		}
 	}
-	if r.loop.enterFor(r.proc) {
+	if r.loop.enterFor(r.proc, r.code) {
 		out, crash := r.port.StepIn(in)
 		if !r.loop.keepsWaiting(crash) {
 			return out, r.loop.leaveAfter(crash)
@@ -268,7 +274,7 @@ func (r Ref[I, O]) Cast(ctx context.Context, in I) error {
 	if ctx.Err() != nil {
 		return late(ctx, r.proc.name, statemachine.NotApplied)
 	}
-	if r.proc.gone.Load() {
+	if r.stale() {
 		key := r.key
 		var err error
 		if r, err = RefTo[I, O](r.loop, r.proc.name); err != nil {
@@ -279,7 +285,7 @@ func (r Ref[I, O]) Cast(ctx context.Context, in I) error {
 	if r.key != "" {
 		return r.loop.submitOnce(ctx, r.proc, r.port.NewExchange(in), r.key, true)
 	}
-	if r.loop.enterFor(r.proc) {
+	if r.loop.enterFor(r.proc, r.code) {
 		r.loop.moment.SetFrom(0)
 		_, crash := r.port.StepIn(in)
 		r.loop.leaveAfter(crash)

@@ -133,17 +133,6 @@ func (l *Loop) Kill(ctx context.Context, name statemachine.Name) error {
 	return l.request(ctx, &request{op: opStop, sup: name, reason: statemachine.Killed})
 }
 
-// Suspend makes a supervisor handle nothing that is sent to it until Resume
-// (OTP: sys:suspend); its children go on. Not from inside a machine or OnEvent.
-func (l *Loop) Suspend(sup statemachine.Name) error {
-	return l.request(context.Background(), &request{op: opSuspend, sup: sup})
-}
-
-// Resume ends Suspend. Not from inside a machine or OnEvent.
-func (l *Loop) Resume(sup statemachine.Name) error {
-	return l.request(context.Background(), &request{op: opResume, sup: sup})
-}
-
 // request sends r to its supervisor and waits for the answer.
 func (l *Loop) request(ctx context.Context, r *request) error {
 	if err := l.prepare(r); err != nil {
@@ -160,7 +149,7 @@ func (l *Loop) request(ctx context.Context, r *request) error {
 	case <-e.done:
 		return r.result()
 	case <-ctx.Done():
-		if l.queue.withdraw(e) {
+		if l.queue.withdraw(e, false) {
 			return late(ctx, r.about(), statemachine.NotApplied)
 		}
 		otherwise = late(ctx, r.about(), statemachine.Unknown)
@@ -210,6 +199,7 @@ func (r *request) failed(err error) error {
 	switch {
 	case errors.As(err, &init):
 		err = fmt.Errorf("%w: %w", statemachine.ErrNotStarted, err)
+	case errors.Is(err, statemachine.ErrNotChanged), errors.Is(err, statemachine.ErrConflict): // of a worker
 	case errors.Is(err, statemachine.ErrJournal):
 		return refused(r.about(), statemachine.Unknown, err)
 	case errors.Is(err, statemachine.ErrStopping), errors.Is(err, statemachine.ErrInput), errors.Is(err, statemachine.ErrNoProcess):

@@ -26,6 +26,9 @@ func (l *Loop) carry(p *process, derived bool) {
 		return // the journal has what came of it
 	}
 	for _, f := range l.moment.Effects() {
+		if p.sys != nil {
+			l.sawEffect(p, f)
+		}
 		l.carryOne(p, f, derived)
 	}
 }

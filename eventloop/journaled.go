@@ -63,18 +63,34 @@ func (l *Loop) take(dst []*entry) []*entry {
 		if len(taken) == 0 {
 			break
 		}
+		parted := false
 		for rest = taken; len(rest) > 0 && w.Size() < batchBytesMax; rest = rest[1:] {
+			if parted = l.parts(dst, rest[0]); parted {
+				break
+			}
 			if l.write(w, rest[0], now) {
 				dst = append(dst, rest[0])
 			}
 		}
 		l.queue.putBack(rest)
 		rest, l.taken = nil, taken
+		if parted {
+			break
+		}
 	}
 	if w.Len() > facts {
 		l.append(w, now)
 	}
 	return dst
+}
+
+// parts reports whether e can not be in the batch of dst, or in flight with it:
+// one of them changes what the other is written, or read, by.
+func (l *Loop) parts(dst []*entry, e *entry) bool {
+	if len(dst) == 1 && dst[0].alone() || len(l.flight) == 1 && l.flight[0].alone() {
+		return true
+	}
+	return e.alone() && len(dst)+len(l.flight) > 0
 }
 
 // births reports whether what is committed and not applied may replace a process
@@ -125,7 +141,7 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return false
 	case !p.journaled || p.IsReadOnly(e.x):
 		return true
-	case !p.ready:
+	case !p.ready || p.suspended() && len(p.committed) >= l.queue.bound:
 		l.wait(e)
 		return false
 	}

@@ -22,6 +22,8 @@ type kept struct {
 	Letters []keptLetter  `json:"letters,omitempty"`
 	Bonds   []keptProcess `json:"bonds,omitempty"`
 	Keys    []keptKey     `json:"keys,omitempty"`
+
+	Suspended []statemachine.Name `json:"suspended,omitempty"`
 }
 
 type keptTimer struct {
@@ -90,7 +92,7 @@ func (l *Loop) keep() (*kept, error) {
 		if !w.derived {
 			continue
 		}
-		arg, err := w.proc.Task(w.name).AppendArg(nil, w.arg)
+		arg, err := w.task.AppendArg(nil, w.arg)
 		if err != nil {
 			return nil, fmt.Errorf("the argument of a task of %s: %w", w.proc.name, err)
 		}
@@ -103,6 +105,9 @@ func (l *Loop) keep() (*kept, error) {
 	}
 	for _, p := range slices.SortedFunc(slices.Values(l.procs.all()), func(p, q *process) int { return cmp.Compare(p.name, q.name) }) {
 		k.addBonds(p)
+		if p.suspended() {
+			k.Suspended = append(k.Suspended, p.name)
+		}
 	}
 	return k, nil
 }
@@ -196,11 +201,12 @@ func (l *Loop) restore(k *kept) error {
 	}
 	for _, s := range k.Works {
 		if p := l.procs.find(s.Proc); p != nil && p.Task(string(s.Name)) != nil {
-			arg, err := p.Task(string(s.Name)).DecodeArg(s.Arg)
+			task := p.Task(string(s.Name))
+			arg, err := task.DecodeArg(s.Arg)
 			if err != nil {
 				return fmt.Errorf("the argument of a task of %s: %w", s.Proc, err)
 			}
-			l.works[s.ID] = &work{id: s.ID, proc: p, name: string(s.Name), tag: string(s.Tag), arg: arg, retry: s.Retry, derived: true, at: s.At}
+			l.works[s.ID] = &work{id: s.ID, proc: p, name: string(s.Name), task: task, tag: string(s.Tag), arg: arg, retry: s.Retry, derived: true, at: s.At}
 		}
 	}
 	for _, s := range k.Letters {
@@ -210,6 +216,11 @@ func (l *Loop) restore(k *kept) error {
 	}
 	for _, b := range k.Bonds {
 		l.restoreBonds(b)
+	}
+	for _, name := range k.Suspended {
+		if p := l.procs.find(name); p != nil {
+			p.sys = &sys{suspended: true}
+		}
 	}
 	return nil
 }

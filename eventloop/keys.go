@@ -120,8 +120,8 @@ func (l *Loop) CallOnce(ctx context.Context, name statemachine.Name, key string,
 	if err != nil {
 		return dst, err
 	}
-	res, err := p.AppendOutput(dst, out, x)
-	p.Free(x)
+	res, err := p.front().AppendOutput(dst, out, x)
+	p.front().Free(x)
 	if err != nil {
 		return dst, refused(name, statemachine.Applied, fmt.Errorf("%w: %w", statemachine.ErrOutput, err))
 	}
@@ -156,13 +156,13 @@ func (l *Loop) submitOnce(ctx context.Context, p *process, x any, key string, ca
 		err := fmt.Errorf("%w: an idempotency key of %d bytes exceeds %d", statemachine.ErrInput, len(key), MaxKeyBytes)
 		return refused(p.name, statemachine.NotApplied, err)
 	}
-	if p.IsReadOnly(x) {
+	if p.front().IsReadOnly(x) {
 		if cast {
 			return l.castExchange(ctx, p, x)
 		}
 		return l.exchange(ctx, p, x)
 	}
-	data, err := p.AppendInput(nil, x)
+	data, err := p.front().AppendInput(nil, x)
 	if err != nil {
 		return refused(p.name, statemachine.NotApplied, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 	}

@@ -209,6 +209,9 @@ func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	p.steps++
 	x := l.moment.Exit()
 	noReply := l.carryFor(e, p)
+	if p.sys != nil {
+		l.sawStep(p, e, noReply || x != nil && x.NoReply)
+	}
 	if x == nil {
 		if !noReply {
 			l.answer(e, nil)
@@ -313,12 +316,12 @@ func (l *Loop) tryEnter() bool {
 const spins = 100
 
 // enterFor takes the role for one input of p, if p can be stepped this moment
-// without passing by another input.
-func (l *Loop) enterFor(p *process) bool {
+// without passing by another input, and runs code.
+func (l *Loop) enterFor(p *process, code *statemachine.Process) bool {
 	if p.journaled || l.stopping.Load() || !l.tryEnter() {
 		return false
 	}
-	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.ready {
+	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.ready || p.sys != nil || p.code.Load() != code {
 		l.exit()
 		return false
 	}

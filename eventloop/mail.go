@@ -141,6 +141,9 @@ func (l *Loop) step(e *entry) {
 		e.from = statemachine.From(l.id(e.journaled()))
 		l.moment.SetFrom(e.from)
 	}
+	if p.sys != nil {
+		l.sawInput(p, e)
+	}
 	l.stepped(p.Step(e.x))
 }
 

@@ -99,6 +99,7 @@ func (l *Loop) load(s journal.Snapshot) error {
 	for _, a := range l.shape.added {
 		l.addAdded(a)
 	}
+	l.rerun()
 	for name, state := range s.States {
 		p := l.procs.find(statemachine.Name(name))
 		if p == nil || !p.Durable() { // for now; such a child may be added again
@@ -235,7 +236,7 @@ func (l *Loop) recorded(rec journal.Entry, e *entry) error {
 	default:
 		e.kind, e.req, r.entry = kindRequest, r, e
 	}
-	return nil
+	return l.readState(r)
 }
 
 // retry makes e the retry whose turn has come.

@@ -10,16 +10,18 @@ import (
 // process is a worker of the tree as the loop sees it: one for each name, over
 // all restarts.
 type process struct {
-	statemachine.Process
-	name    statemachine.Name
-	machine statemachine.Server
-	node    *supervisor.Node
+	statemachine.Process // for who holds the role; a change of code replaces it
+	name                 statemachine.Name
+	machine              statemachine.Server
+	specified            statemachine.Server // what the spec named when it was made: machine, unless the code was changed
+	node                 *supervisor.Node
 
 	// For callers' goroutines.
-	life   atomic.Uint32 // counts the Inits that succeeded
-	gen    atomic.Uint32 // that of its PID while it lives, its Terminate too; else 0
-	unread atomic.Int32  // casts sent and not stepped: while there are any, reads queue behind them
-	reads  atomic.Int64  // read-only inputs stepped on callers' goroutines
+	code   atomic.Pointer[statemachine.Process] // the Process
+	life   atomic.Uint32                        // counts the Inits that succeeded
+	gen    atomic.Uint32                        // that of its PID while it lives, its Terminate too; else 0
+	unread atomic.Int32                         // casts sent and not stepped: while there are any, reads queue behind them
+	reads  atomic.Int64                         // read-only inputs stepped on callers' goroutines
 
 	size atomic.Int64 // of its encoded state, in bytes, when it was saved or loaded last
 
@@ -40,10 +42,12 @@ type process struct {
 	links    []*process
 	traps    bool   // exits of those it is linked to are messages
 	refused  [2]int // how many messages wait that say that a cast of it was not delivered: derived ones are the second
+	sys      *sys   // nil unless it is suspended or watched
 
-	held list // inputs that wait for it to be up, not journaled; the queue's lock guards it
+	held  list // inputs that wait for it to be up, not journaled; the queue's lock guards it
+	stays bool // they wait even when their callers have gone; the queue's lock guards it
 
-	journaled bool        // its inputs are journaled; never changes
+	journaled bool        // its inputs are journaled; never changes once it was started
 	static    bool        // Config.Root has it; never changes
 	born      uint64      // the batch of a replay that added it; 0 for none
 	gone      atomic.Bool // it was dropped or deleted: the name may be another's
@@ -51,7 +55,18 @@ type process struct {
 
 // takes reports whether p can step e now. What is in the journal is stepped
 // until the crash is there too, as it will be in a replay.
-func (p *process) takes(e *entry) bool { return p.ready || p.alive && e.journaled() }
+func (p *process) takes(e *entry) bool {
+	return (p.ready || p.alive && e.journaled()) && !p.suspended()
+}
+
+// runs makes m the machine that p runs.
+func (p *process) runs(m statemachine.Server, as statemachine.Process) {
+	p.machine, p.Process = m, as
+	p.code.Store(&as)
+}
+
+// front is the Process for a goroutine that does not hold the role.
+func (p *process) front() statemachine.Process { return *p.code.Load() }
 
 // owner returns the process of a worker's node.
 func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
@@ -71,7 +86,8 @@ func (l *Loop) addProcesses(specs []supervisor.Child, static bool) {
 }
 
 func (l *Loop) addProcess(w supervisor.Worker, static bool) *process {
-	p := &process{Process: w.Machine.New(w.Name, l.moment), name: w.Name, machine: w.Machine, static: static}
+	p := &process{name: w.Name, specified: w.Machine, static: static}
+	p.runs(w.Machine, w.Machine.New(w.Name, l.moment))
 	p.journaled = l.cfg.Durability == Always && p.Durable()
 	if l.replays() && !l.booting {
 		p.born = l.past.index
@@ -89,8 +105,9 @@ func (l *Loop) addProcess(w supervisor.Worker, static bool) *process {
 func (l *Loop) processOf(n *supervisor.Node) *process {
 	w, _ := n.Worker()
 	p := l.procs.find(w.Name)
-	if p == nil || p.machine != w.Machine {
+	if p == nil || p.specified != w.Machine {
 		old := p
+		delete(l.shape.changed, w.Name)
 		p = l.addProcess(w, old != nil && old.static)
 		if old != nil {
 			p.inherit(old)

@@ -201,11 +201,12 @@ func (q *queue) putBack(es []*entry) {
 	q.size.Store(int32(q.main.n))
 }
 
-// withdraw removes e because its caller has gone. False: it was taken before.
-func (q *queue) withdraw(e *entry) bool {
+// withdraw removes e because its caller has gone. False: it was taken before, or
+// waits on for a process that is suspended, if there was room for it.
+func (q *queue) withdraw(e *entry, room bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if e.on == nil {
+	if e.on == nil || room && e.proc != nil && e.proc.stays && e.on == &e.proc.held {
 		return false
 	}
 	e.on.remove(e)
@@ -218,6 +219,13 @@ func (q *queue) hold(e *entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e.proc.held.pushBack(e)
+}
+
+// stay says whether what waits for p does so even when its callers have gone.
+func (q *queue) stay(p *process, on bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p.stays = on
 }
 
 // waits reports whether any input waits for p. For who holds the role.

@@ -227,12 +227,12 @@ func TestReplaySuspends(t *testing.T) {
 		log := new(journal.Memory)
 		l := start(t, program(log))
 		p, q := refTo(t, l, "p"), refTo(t, l, "q")
-		if err := l.Suspend("root"); err != nil {
+		if err := l.Suspend(t.Context(), "root"); err != nil {
 			t.Fatal(err)
 		}
 		p.Call(t.Context(), input{Crash: "custom"})
 		call(t, q, input{Add: 1})
-		if err := l.Resume("root"); err != nil {
+		if err := l.Resume(t.Context(), "root"); err != nil {
 			t.Fatal(err)
 		}
 		if got := call(t, q, input{Get: true}); got.Sum != 10 {

@@ -13,12 +13,14 @@ import (
 // request is something that a supervisor is asked for.
 type request struct {
 	op     op
-	sup    statemachine.Name   // the supervisor; of opStop, who is to stop
+	sup    statemachine.Name   // the supervisor; of what concerns workers, the process
 	child  statemachine.Name   // of all but opWhich, opCount and opStop; of opExit, who sent it
 	spec   supervisor.Child    // of opStart and opChange
 	record json.RawMessage     // the spec, encoded
 	reason statemachine.Reason // of opStop, opOver and opExit
 	gen    uint32              // of opExpire, opRetry, opOver and opExit: which incarnation
+	to     replacement         // of opReplaceState
+	look   func(*process)      // of opLook: what is done with the role held
 	life   *Life               // of opExit, live
 	due    int64               // of opRetry: the time that a Delay ends
 	boot   bool                // the child was there before the program started
@@ -46,9 +48,12 @@ const (
 	opBehind   // only in the journal: the batch was written before the one before it was applied
 	opGoOn     // only in the journal: more letters are stepped
 	opExit     // an exit signal from outside
-	opWhich
+	opReplaceState
+	opChangeCode
+	opWhich // this and what follows is not in the journal
 	opCount
 	opSpec
+	opLook
 )
 
 // requestRecord is a request in the journal.
@@ -60,6 +65,7 @@ type requestRecord struct {
 	Detail string             `json:"detail,omitempty"`
 	Gen    uint32             `json:"gen,omitempty"`
 	Due    int64              `json:"due,omitempty"`
+	State  []byte             `json:"state,omitempty"`
 }
 
 // writeRequest adds the record of a request that changes something.
@@ -70,6 +76,19 @@ func (l *Loop) writeRequest(w *journal.Builder, e *entry, now int64) bool {
 	}
 	if r.op == opExit && r.life.over {
 		return false
+	}
+	if r.op == opReplaceState {
+		p, err := l.managed(r.sup)
+		if err == nil && !p.journaled {
+			return true
+		}
+		if err == nil {
+			err = r.to.encode(p)
+		}
+		if err != nil {
+			l.answer(e, err)
+			return false
+		}
 	}
 	if err := r.write(w); err != nil {
 		l.answer(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
@@ -86,7 +105,7 @@ func (r *request) write(w *journal.Builder) error {
 
 // encoded returns what readRequest reads.
 func (r *request) encoded() []byte {
-	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class, Gen: r.gen, Due: r.due}
+	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class, Gen: r.gen, Due: r.due, State: r.to.data}
 	if r.reason.Detail != nil {
 		text := []byte(r.reason.Detail.Error())
 		rec.Detail = string(text[:min(len(text), exitBytesMax)])
@@ -114,7 +133,7 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 		return nil, err
 	}
 	r := &request{op: rec.Op, sup: statemachine.Name(sup), child: rec.Child, record: rec.Spec, gen: rec.Gen, due: rec.Due,
-		reason: statemachine.Reason{Class: rec.Class}}
+		reason: statemachine.Reason{Class: rec.Class}, to: replacement{data: rec.State}}
 	if rec.Detail != "" {
 		r.reason.Detail = errors.New(rec.Detail)
 	}
@@ -147,6 +166,8 @@ func (l *Loop) ask(e *entry) {
 		l.suspend(n, r)
 	case r.op == opExit:
 		l.exitSignal(n, e)
+	case r.op == opReplaceState || r.op == opChangeCode || r.op == opLook:
+		l.answer(e, l.manage(r))
 	case r.op == opExpire:
 		l.tree.Expire(supervisor.PID{Node: n, Gen: r.gen})
 	default:
@@ -247,18 +268,20 @@ func (l *Loop) unstarted(spec supervisor.Child) {
 	}
 }
 
-// suspend makes the supervisor n handle nothing, or all that has come.
+// suspend makes n handle nothing, or all that has come.
 func (l *Loop) suspend(n *supervisor.Node, r *request) {
-	if !n.IsSupervisor() || !n.PID().Alive() {
-		l.answer(r.entry, statemachine.ErrNoProcess)
-		return
-	}
-	if r.op == opSuspend {
+	var err error
+	switch {
+	case !n.IsSupervisor():
+		err = l.suspendProcess(r)
+	case !n.PID().Alive():
+		err = statemachine.ErrNoProcess
+	case r.op == opSuspend:
 		l.tree.Suspend(n)
-	} else {
+	default:
 		l.tree.Resume(n)
 	}
-	l.answer(r.entry, nil)
+	l.answer(r.entry, err)
 }
 
 // stopProcess ends the process of n, and has the caller wait for that.

@@ -19,6 +19,7 @@ type shape struct {
 	below   map[statemachine.Name]map[statemachine.Name]*addition // by supervisor
 	deleted map[statemachine.Name]statemachine.Name               // children of Config.Root, with their supervisors
 	missing map[statemachine.Name]statemachine.Name               // those deleted before the tree was started
+	changed map[statemachine.Name]string                          // processes whose code was changed: their machine's key
 	turn    int
 }
 
@@ -37,6 +38,7 @@ func newShape() shape {
 		added:   map[statemachine.Name]*addition{},
 		below:   map[statemachine.Name]map[statemachine.Name]*addition{},
 		deleted: map[statemachine.Name]statemachine.Name{},
+		changed: map[statemachine.Name]string{},
 	}
 }
 
@@ -154,6 +156,7 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 			l.procs.remove(p)
 		}
 		delete(l.orphans, name)
+		delete(l.shape.changed, name)
 		for i := range l.windows {
 			l.windows[i].forget(name)
 		}
@@ -180,6 +183,7 @@ type savedShape struct {
 	Added   []savedAddition                         `json:"added,omitempty"`
 	Deleted map[statemachine.Name]statemachine.Name `json:"deleted,omitempty"`
 	Missing map[statemachine.Name]statemachine.Name `json:"missing,omitempty"`
+	Changed map[statemachine.Name]string            `json:"changed,omitempty"`
 	Tree    json.RawMessage                         `json:"tree,omitempty"`
 	Kept    *kept                                   `json:"kept,omitempty"`
 }
@@ -193,7 +197,7 @@ type savedAddition struct {
 // states, the supervisors' memory too if it is taken in the middle of a run. The
 // function encodes it, on any goroutine. An error is that of a machine's codec.
 func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
-	s := savedShape{Deleted: maps.Clone(l.shape.deleted), Missing: maps.Clone(l.shape.missing)}
+	s := savedShape{Deleted: maps.Clone(l.shape.deleted), Missing: maps.Clone(l.shape.missing), Changed: maps.Clone(l.shape.changed)}
 	if s.Kept, err = l.keep(); err != nil {
 		return nil, fmt.Errorf("%w: %w", journal.ErrRefused, err)
 	}
@@ -225,6 +229,7 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 		return nil, nil, err
 	}
 	maps.Copy(l.shape.deleted, s.Deleted)
+	maps.Copy(l.shape.changed, s.Changed)
 	l.shape.missing = s.Missing
 	for _, a := range s.Added {
 		spec, err := l.cfg.decodeSpec(a.Spec)

@@ -62,6 +62,7 @@ func (l *Loop) newTree() error {
 		p.End()
 		p.alive, p.ready, p.node, p.dying = false, false, nil, nil
 		p.gen.Store(0)
+		l.unwatch(p)
 		l.cutOff(p)
 	}
 	l.outside.sups = nil // nobody can have asked yet

@@ -95,7 +95,7 @@ func (l *Loop) start(pid supervisor.PID) {
 	if s, ok := n.Supervisor(); ok {
 		var err error
 		if s.Init != nil {
-			err = initSupervisor(n.Name(), s.Init)
+			err = aside(n.Name(), "init", s.Init)
 		}
 		l.started(pid, err)
 		return
@@ -116,14 +116,14 @@ func (l *Loop) start(pid supervisor.PID) {
 	l.initialised(p.Init())
 }
 
-// initSupervisor runs the Init of a supervisor on a goroutine of its own, which
-// it may end.
-func initSupervisor(name statemachine.Name, init func() error) error {
+// aside runs a function that is not ours on a goroutine of its own, which it may
+// end, and waits for it: the error is what it returned, or its crash.
+func aside(name statemachine.Name, in string, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		var err error = &statemachine.CrashError{Name: name, In: "init", Value: "the function called runtime.Goexit"}
+		var err error = &statemachine.CrashError{Name: name, In: in, Value: "the function called runtime.Goexit"}
 		defer func() { done <- err }()
-		err = statemachine.Guard(name, "init", init)
+		err = statemachine.Guard(name, in, f)
 	}()
 	return <-done
 }
@@ -217,6 +217,7 @@ func (l *Loop) end(p *process, keep bool) {
 		l.saveOne(p)
 	}
 	p.alive, p.ready = false, false
+	l.unwatch(p)
 	p.End()
 }
 

@@ -14,6 +14,7 @@ type work struct {
 	id      uint64
 	proc    *process
 	name    string // of the task
+	task    statemachine.AnyTask
 	tag     string
 	arg     any
 	retry   statemachine.Retry
@@ -27,6 +28,7 @@ type work struct {
 // startTask starts a task of p.
 func (l *Loop) startTask(p *process, f statemachine.Effect, derived bool) {
 	w := &work{id: l.id(derived), proc: p, name: string(f.Name), tag: f.Tag, arg: f.Value, retry: f.Retry, derived: derived, at: l.moment.Time()}
+	w.task = p.Task(w.name)
 	l.works[w.id] = w
 	if !l.replays() {
 		l.begin1(w)
@@ -70,7 +72,6 @@ func (l *Loop) hire() {
 
 // try does the work once, on a goroutine of its own.
 func (l *Loop) try(ctx context.Context, w *work) {
-	task := w.proc.Task(w.name)
 	finished := func(result any, err error) {
 		l.enter()
 		defer l.exit()
@@ -82,7 +83,7 @@ func (l *Loop) try(ctx context.Context, w *work) {
 		finished(nil, ctx.Err())
 		return
 	}
-	task.Do(ctx, l.taskID(w), w.arg, finished)
+	w.task.Do(ctx, l.taskID(w), w.arg, finished)
 }
 
 // taskID is the name of a work, the same whenever it is tried.

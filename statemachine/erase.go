@@ -24,6 +24,8 @@ type Server interface {
 // Process is one process of a machine, as a loop sees it. Methods are for the
 // loop alone, except where they say "any goroutine".
 type Process interface {
+	Managed
+
 	// Init begins a life: the state is Init's result, given what was saved. It
 	// returns Init's error, or a *CrashError. What Init asked for is in the
 	// Moment, as after a Step.
@@ -150,6 +152,8 @@ type process[S, I, O any] struct {
 	state S
 	kept  *S                // what the next Init is given
 	view  atomic.Pointer[S] // what readers see; nil unless up and m.ReadOnly is set
+
+	private bool // nothing becomes the view
 }
 
 func (p *process[S, I, O]) Init() (err error) {
@@ -189,7 +193,7 @@ func (p *process[S, I, O]) Resume() { p.live(*p.kept) }
 // the one that readers see. That costs an allocation, so that readers need no lock.
 func (p *process[S, I, O]) live(s S) {
 	p.state = s
-	if p.m.ReadOnly != nil {
+	if p.m.ReadOnly != nil && !p.private {
 		view := s
 		p.view.Store(&view)
 	}
@@ -197,7 +201,7 @@ func (p *process[S, I, O]) live(s S) {
 
 func (p *process[S, I, O]) End() {
 	p.Hide()
-	p.state = *new(S)
+	p.state, p.private = *new(S), false
 }
 
 func (p *process[S, I, O]) Hide() { p.view.Store(nil) }

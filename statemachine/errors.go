@@ -54,6 +54,10 @@ var (
 	ErrNotStarted = errors.New("the child did not start")
 )
 
+// ErrNotChanged: what was to change a process failed: the function that was to
+// replace its state, or the new version of its machine. The process is as it was.
+var ErrNotChanged = errors.New("the process was not changed")
+
 // ErrIgnore, returned by an Init, says that there is to be no process, and that
 // this is as it should be: the start counts as a success (OTP: ignore).
 var ErrIgnore = errors.New("ignore")
