@@ -2,14 +2,12 @@ package boltlog
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/lineshaft/lineshaft/journal"
 )
@@ -22,21 +20,15 @@ import (
 //
 // Returns journal.ErrClosed after Close, or one line that names the file and wraps what w returned.
 func (l *Log) Backup(w io.Writer, progress func(done, total int64)) error {
-	if closed, _ := l.state(); closed {
-		return journal.ErrClosed
-	}
-	err := l.db.View(func(tx *bolt.Tx) error {
+	err := l.read(func(tx *bolt.Tx) error {
 		m := &meter{w: w, total: tx.Size(), progress: progress}
 		_, err := tx.WriteTo(m)
 		return cmp.Or(m.err, err) // bbolt does not always wrap it
 	})
-	switch {
-	case errors.Is(err, berrors.ErrDatabaseNotOpen):
-		return journal.ErrClosed
-	case err != nil:
+	if err != nil && err != journal.ErrClosed {
 		return fmt.Errorf("journal file %s: backup: %w", l.path, err)
 	}
-	return nil
+	return err
 }
 
 // meter is a Writer that tells how much was written to it.

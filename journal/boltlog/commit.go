@@ -51,6 +51,13 @@ func (l *Log) commitAll(ended chan struct{}) {
 // carryOut carries out calls in order, successive ones of Append together, and the first of those together with s: a
 // step that has a commit to itself would keep an Append waiting that comes meanwhile.
 func (l *Log) carryOut(calls []call, s *step) {
+	if s != nil && s.replace != nil {
+		if l.failed == nil {
+			s.err = l.replace(s.replace)
+		}
+		s.end(l.failed)
+		s = nil
+	}
 	for len(calls) > 0 {
 		n := 1
 		switch c := calls[0]; {
@@ -74,7 +81,7 @@ func (l *Log) carryOut(calls []call, s *step) {
 func (l *Log) handSave(c call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.saves = append(l.saves, save{c, l.last})
+	l.saves = append(l.saves, save{call: c, last: l.last})
 	l.wakeSaver()
 }
 

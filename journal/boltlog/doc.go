@@ -37,8 +37,9 @@
 // A Save holds one state at a time in memory, encoded, beside what the encoder needs to make it. That is one allocation
 // of somewhat more than the state's last size, where the encoder uses the room it is given.
 //
-// While a large update is written the file holds the states before and after. It does not shrink by itself; room that is
-// free in it is used again. Open reads the inner pages of all of it, which takes longer the more small batches there are;
+// While a large update is written the file holds the states before and after, so that it is about twice as large as the
+// states were at most, and the tail: TestSoak. It does not shrink by itself; room that is free in it is used again, and
+// Log.Compact makes it small. Open reads the inner pages of all of it, which takes longer the more small batches there are;
 // see BenchmarkOpen.
 //
 // If the page that the very last commit wrote last is damaged, bbolt takes it for a commit that the loss of power cut
@@ -62,6 +63,9 @@
 //	dropBetweenBatches    a batch before the snapshot has been deleted, and that is not committed
 //	tidyStep              some of what a Save has replaced is about to be removed
 //	tidyFinish            all of it is removed, and that is about to be recorded
+//	compactBetweenCopies  Compact has copied some
+//	compactBeforeSwap     the new file is complete, and about to take the place of the old
+//	compactAfterSwap      it has its name, which may not be durable
 //
 // What happens within a commit is bbolt's, which has failpoints of its own.
 package boltlog

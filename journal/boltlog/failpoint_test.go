@@ -62,20 +62,18 @@ func TestFailpoints(t *testing.T) {
 	child := buildWithFailpoints(t)
 	r := random(t)
 	k := killed{path: filepath.Join(t.TempDir(), "journal")}
-	for range 2 {
-		for _, name := range failpoints(t) {
-			times := r.IntN(3)
-			cmd := exec.Command(child, "-test.run=^TestKillChild$")
-			cmd.Env = []string{fmt.Sprintf("GOFAIL_FAILPOINTS=%s=%d*off->panic", name, times)}
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			k.run(t, cmd, -1)
-			if !strings.Contains(stderr.String(), "failpoint panic") {
-				t.Fatalf("%s: the child has died of something else: %s", name, &stderr)
-			}
-			t.Logf("%s, after %d times", name, times)
-			k.check(t)
+	for _, name := range failpoints(t) {
+		times := r.IntN(3)
+		cmd := exec.Command(child, "-test.run=^TestKillChild$")
+		cmd.Env = []string{fmt.Sprintf("GOFAIL_FAILPOINTS=%s=%d*off->panic", name, times)}
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		k.run(t, cmd, -1)
+		if !strings.Contains(stderr.String(), "failpoint panic") {
+			t.Fatalf("%s: the child has died of something else: %s", name, &stderr)
 		}
+		t.Logf("%s, after %d times", name, times)
+		k.check(t)
 	}
 }
 

@@ -1,11 +1,13 @@
 package boltlog
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/lineshaft/lineshaft/journal"
 )
@@ -15,7 +17,8 @@ import (
 // what Saves have the committer write.
 type Log struct {
 	path string
-	db   *bolt.DB
+	opts Options
+	db   *bolt.DB // whoever is neither committer nor saver must hold mu, as who replaces it: see Compact
 	file *os.File // of db
 
 	mu         sync.Mutex
@@ -29,6 +32,7 @@ type Log struct {
 	closed     bool
 	failed     error // what ended it; every later call gets it
 
+	replaced sync.WaitGroup // files that Compact has replaced, and that are being read
 	release  sync.Once
 	closeErr error
 
@@ -51,16 +55,18 @@ type call struct {
 // save is a call of Save that has had its turn among the calls.
 type save struct {
 	call
-	last uint64 // index of the last batch that was appended before it
+	last    uint64      // index of the last batch that was appended before it
+	compact *compaction // nil, or what is to be done instead
 }
 
 // step is what the saver has the committer do.
 type step struct {
-	apply  func(tx *bolt.Tx) error // in one transaction, maybe with batches; nil: nothing
-	err    error                   // what saved is given where apply is nil
-	saved  func(error)             // nil: nobody is to be told
-	result chan error              // capacity 1; what saved was given
-	alone  bool                    // no longer waits for an Append to share its commit with
+	apply   func(tx *bolt.Tx) error // in one transaction, maybe with batches; nil: nothing
+	err     error                   // what saved is given where apply is nil
+	saved   func(error)             // nil: nobody is to be told
+	replace *writable               // what takes the place of the file, beside any transaction; nil: nothing
+	result  chan error              // capacity 1; what saved was given
+	alone   bool                    // no longer waits for an Append to share its commit with
 }
 
 // Append implements journal.Log.
@@ -150,6 +156,22 @@ func (l *Log) state() (closed bool, failed error) {
 	return l.closed, l.failed
 }
 
+// read makes one transaction that reads. It returns journal.ErrClosed, or what f does.
+func (l *Log) read(f func(*bolt.Tx) error) error {
+	for {
+		l.mu.Lock()
+		db, closed := l.db, l.closed
+		l.mu.Unlock()
+		if closed {
+			return journal.ErrClosed
+		}
+		err := db.View(f)
+		if !errors.Is(err, berrors.ErrDatabaseNotOpen) { // else it was closed, or replaced
+			return err
+		}
+	}
+}
+
 // Close implements journal.Log. What could be tidied is left to the next Log.
 func (l *Log) Close() error {
 	for {
@@ -168,6 +190,7 @@ func (l *Log) Close() error {
 		}
 	}
 	l.release.Do(func() {
+		l.replaced.Wait()
 		if l.lost { // db would wait for that transaction; the file stays locked until the program ends
 			l.closeErr = l.file.Close()
 			return

@@ -102,17 +102,15 @@ func open(path string, opts Options) (*Log, error) {
 	if err := inspect(path, opts); err != nil {
 		return nil, err
 	}
-	var file *os.File
-	openFile := opts.openFile
-	opts.openFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-		file, err = openFile(name, flag, mode)
-		return file, err
-	}
-	db, err := bolt.Open(path, fileMode, opts.bolt())
+	db, file, err := openWritable(path, opts)
 	if err != nil {
 		return nil, boltError(err, opts)
 	}
-	l := &Log{path: path, db: db, file: file}
+	l := &Log{path: path, opts: opts, db: db, file: file}
+	if err := stillThere(path, file); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
 	err = db.View(func(tx *bolt.Tx) error {
 		v, err := viewOf(tx)
 		if err == nil {
@@ -125,7 +123,41 @@ func open(path string, opts Options) (*Log, error) {
 		return nil, err
 	}
 	l.saver.log, l.tidies = l, l.saver.untidy
+	if err := removeIfThere(path + compactSuffix); err != nil {
+		_ = db.Close()
+		return nil, systemError(err)
+	}
 	return l, nil
+}
+
+// openWritable opens a file, or makes it, for reading and writing.
+func openWritable(path string, opts Options) (db *bolt.DB, file *os.File, err error) {
+	o := opts.bolt()
+	o.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		file, err = opts.openFile(name, flag, mode)
+		return file, err
+	}
+	db, err = bolt.Open(path, fileMode, o)
+	return db, file, err
+}
+
+// stillThere sees to it that the locked file is the one at path: Compact may have replaced it while this program waited.
+func stillThere(path string, locked *os.File) error {
+	ours, err := locked.Stat()
+	if err != nil {
+		return systemError(err)
+	}
+	if there, err := os.Stat(path); err != nil || !os.SameFile(ours, there) {
+		return fmt.Errorf("%w: it was replaced meanwhile", journal.ErrLocked)
+	}
+	return nil
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func checkKind(info fs.FileInfo) error {

@@ -1,24 +1,19 @@
 package boltlog
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/lineshaft/lineshaft/journal"
 )
 
 // Recover implements journal.Log.
 func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, journal.Batch) error) error {
-	if closed, _ := l.state(); closed {
-		return journal.ErrClosed
-	}
 	var theirs error // what snapshot or batch returned
-	err := l.db.View(func(tx *bolt.Tx) error {
+	err := l.read(func(tx *bolt.Tx) error {
 		var v view
 		var s journal.Snapshot
 		err := guard(func() (err error) {
@@ -41,8 +36,8 @@ func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, 
 	switch {
 	case theirs != nil:
 		return theirs
-	case errors.Is(err, berrors.ErrDatabaseNotOpen):
-		return journal.ErrClosed
+	case err == journal.ErrClosed:
+		return err
 	case err != nil:
 		return fmt.Errorf("journal file %s: %w", l.path, err)
 	}

@@ -83,10 +83,13 @@ func (l *Log) saveAll(ended chan struct{}) {
 			return
 		}
 		l.mu.Unlock()
-		if waiting {
-			s.save(c)
-		} else {
+		switch {
+		case !waiting:
 			_ = s.tidy(closed) // an error has ended the Log
+		case c.compact != nil:
+			s.compact(c.compact)
+		default:
+			s.save(c)
 		}
 	}
 }

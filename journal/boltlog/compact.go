@@ -1,0 +1,230 @@
+package boltlog
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/lineshaft/lineshaft/journal"
+)
+
+// compactSuffix is of the name beside the Log's where Compact writes. Who holds the lock on the Log's file may delete it.
+const compactSuffix = ".compact"
+
+const (
+	compactStepBytes = 1 << 20 // copied in one transaction
+	fewBatchesLeft   = 64      // that are copied while Appends wait
+)
+
+// compaction is a call of Compact.
+type compaction struct {
+	progress func(done, total int64)
+	done     chan error // capacity 1
+}
+
+// Compact makes the file as small as what it holds, and returns when that is so. The room that states leave which have
+// become smaller, or fewer, is used again, but never given back to the system; a file that is as large as the states once
+// were can stay so for months, and its backups with it. Where that does not matter there is no need to compact.
+//
+// It writes all that is there to a file path + ".compact", which takes the place of the old one. Appends go on, but for a
+// moment at the end; Saves that are called meanwhile are done afterwards. A Recover or Backup that is under way keeps the
+// old file, and the room that it takes, until it is finished. After a crash there is the old file or the new one, which
+// hold the same; what else there is, the next Open deletes.
+//
+// progress is told now and then how many bytes were copied of at most how many, on a goroutine of the Log's. It may be nil.
+//
+// Returns journal.ErrClosed if the Log is closed before it is done; errors.ErrUnsupported on Windows, where a file that
+// is in use cannot be replaced: there, restore a backup; or one line that names the file. The Log goes on then, and its
+// file is as it was, but for an error that wraps journal.ErrFailed.
+func (l *Log) Compact(progress func(done, total int64)) error {
+	if runtime.GOOS == "windows" {
+		return fmt.Errorf("journal file %s: compact: %w", l.path, errors.ErrUnsupported)
+	}
+	c := &compaction{progress, make(chan error, 1)}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return journal.ErrClosed
+	}
+	l.saves = append(l.saves, save{compact: c})
+	l.wakeSaver()
+	l.mu.Unlock()
+	return <-c.done
+}
+
+// compact does what Compact asks for.
+func (s *saver) compact(c *compaction) {
+	err := s.tryCompact(c)
+	switch {
+	case errors.Is(err, errStopped), errors.Is(err, journal.ErrClosed):
+		err = journal.ErrClosed
+	case err != nil && !errors.Is(err, journal.ErrFailed):
+		err = fmt.Errorf("journal file %s: compact: %w", s.log.path, systemError(err))
+	}
+	c.done <- err
+}
+
+func (s *saver) tryCompact(c *compaction) error {
+	if err := s.mayGoOn(); err != nil {
+		return err
+	}
+	if s.untidy {
+		if err := s.tidy(func() bool { return s.mayGoOn() != nil }); err != nil {
+			return err
+		}
+	}
+	path := s.log.path + compactSuffix
+	if err := removeIfThere(path); err != nil {
+		return err
+	}
+	db, file, err := openWritable(path, s.log.opts)
+	if err != nil {
+		return err
+	}
+	db.AllocSize = compactStepBytes // by which it grows; until it takes the other's place
+	to := &writable{DB: db, file: file, copied: c.progress}
+	err = s.copyTo(to)
+	if err == nil {
+		err = s.log.do(&step{replace: to})
+	}
+	if err != nil {
+		_, _ = to.Close(), os.Remove(path) // err says what is wrong
+	} else if c.progress != nil {
+		c.progress(to.total, to.total)
+	}
+	return err
+}
+
+// mayGoOn returns errStopped if the Log was closed, or what ended it.
+func (s *saver) mayGoOn() error {
+	closed, failed := s.log.state()
+	if failed == nil && closed {
+		return errStopped
+	}
+	return failed
+}
+
+// copyTo copies all that there is, but for a few batches that may have been appended since.
+func (s *saver) copyTo(to *writable) error {
+	err := s.log.read(func(tx *bolt.Tx) error {
+		to.total = tx.Size()
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error { return to.copyBucket(s, name, b) })
+	})
+	for err == nil {
+		left := uint64(0)
+		err = s.log.read(func(tx *bolt.Tx) (err error) {
+			left, err = to.catchUp(tx)
+			return err
+		})
+		if left <= fewBatchesLeft {
+			break
+		}
+		err = cmp.Or(err, s.mayGoOn())
+	}
+	return err
+}
+
+// writable is a bbolt file that may take the place of the Log's.
+type writable struct {
+	*bolt.DB
+	file   *os.File
+	last   uint64 // index of the last batch in it
+	bytes  int64
+	total  int64
+	copied func(done, total int64)
+}
+
+// copyBucket copies a bucket, in several transactions.
+func (w *writable) copyBucket(s *saver, name []byte, from *bolt.Bucket) error {
+	c := from.Cursor()
+	key, value := c.First()
+	for first := true; first || key != nil; first = false {
+		if err := s.mayGoOn(); err != nil {
+			return err
+		}
+		err := w.Update(func(tx *bolt.Tx) error {
+			b, err := tx.CreateBucketIfNotExists(name)
+			if err != nil {
+				return err
+			}
+			b.FillPercent = 1
+			for n := 0; key != nil && n < compactStepBytes; key, value = c.Next() {
+				if err := b.Put(key, value); err != nil {
+					return err
+				}
+				n += len(key) + len(value)
+				w.bytes += int64(len(key) + len(value))
+			}
+			return b.SetSequence(from.Sequence())
+		})
+		if err != nil {
+			return err
+		}
+		// gofail: var compactBetweenCopies struct{}
+		if w.copied != nil {
+			w.copied(min(w.bytes, w.total), w.total)
+		}
+	}
+	if string(name) == string(bucketBatches) {
+		w.last = from.Sequence()
+	}
+	return nil
+}
+
+// catchUp copies batches that were appended since, and returns how many there were.
+func (w *writable) catchUp(from *bolt.Tx) (n uint64, err error) {
+	b := batchesOf(from)
+	n = b.Sequence() - w.last
+	if n == 0 {
+		return 0, nil
+	}
+	err = w.Update(func(tx *bolt.Tx) error {
+		to := batchesOf(tx)
+		c := b.Cursor()
+		size := 0
+		for key, value := c.Seek(indexKey(w.last + 1)); key != nil; key, value = c.Next() {
+			if size += len(value); size > groupMaxBytes && size > len(value) {
+				break
+			}
+			if err := to.Put(key, value); err != nil {
+				return err
+			}
+			w.last++
+		}
+		return to.SetSequence(w.last)
+	})
+	return n, err
+}
+
+// replace puts to in the place of the Log's file. The committer calls it.
+func (l *Log) replace(to *writable) error {
+	for left := uint64(1); left > 0; {
+		err := l.db.View(func(tx *bolt.Tx) (err error) {
+			left, err = to.catchUp(tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// gofail: var compactBeforeSwap struct{}
+	if err := os.Rename(l.path+compactSuffix, l.path); err != nil {
+		return err
+	}
+	// gofail: var compactAfterSwap struct{}
+	if err := syncDir(filepath.Dir(l.path)); err != nil {
+		return l.fail(err) // either file may be there after a crash, and what is appended goes to one of them
+	}
+	old := l.db
+	to.AllocSize = old.AllocSize
+	l.mu.Lock()
+	l.db, l.file = to.DB, to.file
+	l.mu.Unlock()
+	l.replaced.Go(func() { _ = old.Close() }) // once nobody reads it
+	return nil
+}
