@@ -46,20 +46,7 @@ func TestCompact(t *testing.T) {
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	appended := 0
-	wg.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if index, err := appendTo(log, []byte("meanwhile")); err != nil || index != uint64(21+appended) {
-				t.Errorf("Append: %d, %v", index, err)
-				return
-			}
-			appended++
-		}
-	})
+	wg.Go(func() { appended = appendUntil(t, log, stop, 21) })
 	reading, goOn := make(chan struct{}), make(chan struct{})
 	wg.Go(func() { // what is being recovered stays what it was
 		err := log.Recover(func(journal.Snapshot) error { close(reading); <-goOn; return nil },
@@ -106,6 +93,22 @@ func TestCompact(t *testing.T) {
 	}
 	if left := files(t, dir); len(left) != 1 {
 		t.Errorf("%d files are there", len(left))
+	}
+}
+
+// appendUntil appends one batch after the other, the first with the index first, and returns how many.
+func appendUntil(t *testing.T, log journal.Log, stop chan struct{}, first uint64) (n int) {
+	for {
+		select {
+		case <-stop:
+			return n
+		default:
+		}
+		if index, err := appendTo(log, []byte("meanwhile")); err != nil || index != first+uint64(n) {
+			t.Errorf("Append: %d, %v", index, err)
+			return n
+		}
+		n++
 	}
 }
 
