@@ -25,6 +25,7 @@ const (
 // mayImport is the architecture: of the project's packages, those that a
 // package may import directly, its tests aside.
 var mayImport = map[string][]string{
+	"backplane":                {"eventloop", "statemachine"},
 	"codec":                    {},
 	"journal":                  {},
 	"journal/boltlog":          {"journal"},
