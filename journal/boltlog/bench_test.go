@@ -141,6 +141,34 @@ func BenchmarkDrop(b *testing.B) {
 	}
 }
 
+// BenchmarkRecover opens a file of a million small inputs, a thousand in a batch, and reads each.
+func BenchmarkRecover(b *testing.B) {
+	const batches, entries = 1000, 1000
+	path := filepath.Join(b.TempDir(), "journal")
+	var builder journal.Builder
+	for range entries {
+		if err := builder.Add(journal.KindInput, "counter", make([]byte, 13)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	closeLog(b, appended(b, path, builder.Seal(), batches))
+	for b.Loop() {
+		log := open(b, path)
+		n := 0
+		err := log.Recover(func(journal.Snapshot) error { return nil }, func(_ uint64, batch journal.Batch) error {
+			for e := range batch.Entries() {
+				n += min(1, len(e.Data))
+			}
+			return nil
+		})
+		if err != nil || n != batches*entries {
+			b.Fatalf("%d inputs, error %v", n, err)
+		}
+		closeLog(b, log)
+	}
+	b.ReportMetric(float64(b.N)*batches*entries/b.Elapsed().Seconds(), "inputs/s")
+}
+
 // BenchmarkOpen opens a file of many small batches, and recovers them.
 func BenchmarkOpen(b *testing.B) {
 	const batches = 100_000
@@ -167,8 +195,13 @@ func BenchmarkOpen(b *testing.B) {
 // filled makes a journal of many batches of 10 entries.
 func filled(b *testing.B, path string, batches int) *boltlog.Log {
 	b.Helper()
+	return appended(b, path, benchBatch(b, 10), batches)
+}
+
+// appended makes a journal of a batch a number of times.
+func appended(b *testing.B, path string, batch journal.Batch, batches int) *boltlog.Log {
+	b.Helper()
 	log := open(b, path)
-	batch := benchBatch(b, 10)
 	done := make(chan struct{})
 	for i := range batches {
 		log.Append(batch, func(_ uint64, err error) {
