@@ -69,6 +69,8 @@ type Config struct {
 	// call the Loop. It is not called for what a replay of the journal repeats.
 	OnEvent func(Event)
 
+	observe func(Step) error // of a Replay
+
 	_ struct{}
 }
 

@@ -83,15 +83,11 @@ func (l *Loop) processNamed(name statemachine.Name) statemachine.Process {
 // readMessage is the inverse of writeMessage. What is not waited for any more
 // leaves e nothing to do.
 func (l *Loop) readMessage(data []byte, e *entry) error {
-	if len(data) == 0 {
-		return errors.New("a message without data")
+	kind, id, rest, err := cutMessage(data)
+	if err != nil {
+		return err
 	}
-	id, n := binary.Uvarint(data[1:])
-	if n <= 0 {
-		return errors.New("a message without a number")
-	}
-	rest := data[1+n:]
-	switch data[0] {
+	switch kind {
 	case factTimer:
 		if t := e.proc.timers[string(rest)]; t != nil {
 			e.kind, e.timer, e.id = kindMessage, t, id
@@ -106,11 +102,8 @@ func (l *Loop) readMessage(data []byte, e *entry) error {
 		e.asked = l.calls[id]
 	case factWork:
 		e.work = l.works[id]
-	case factTold:
-	default:
-		return fmt.Errorf("a message of the unknown kind %q", data[0])
 	}
-	if e.asked == nil && e.work == nil && data[0] != factTold {
+	if e.asked == nil && e.work == nil && kind != factTold {
 		return nil
 	}
 	m, err := statemachine.DecodeMessage(rest, e.proc, l.processNamed)
@@ -119,4 +112,22 @@ func (l *Loop) readMessage(data []byte, e *entry) error {
 	}
 	e.kind, e.msg = kindMessage, m
 	return nil
+}
+
+// cutMessage takes the data of a message apart: what it is the end of, the number
+// of that, and what follows.
+func cutMessage(data []byte) (kind byte, id uint64, rest []byte, err error) {
+	if len(data) == 0 {
+		return 0, 0, nil, errors.New("a message without data")
+	}
+	switch kind = data[0]; kind {
+	case factTimer, factTimeout, factReply, factWork, factTold:
+	default:
+		return 0, 0, nil, fmt.Errorf("a message of the unknown kind %q", kind)
+	}
+	id, n := binary.Uvarint(data[1:])
+	if n <= 0 {
+		return 0, 0, nil, errors.New("a message without a number")
+	}
+	return kind, id, data[1+n:], nil
 }

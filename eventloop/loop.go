@@ -198,6 +198,9 @@ func (l *Loop) now() int64 {
 func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	e, p := l.current, l.running
 	l.current, l.running = nil, nil
+	if l.cfg.observe != nil {
+		l.observed(e, p, crash)
+	}
 	if e != nil && e.cast {
 		p.unread.Add(-1)
 	}

@@ -2,6 +2,7 @@ package eventloop
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,8 @@ type past struct {
 	pastBatch      // the one being replayed
 	n         int  // how many of its entries were begun
 	behind    bool // it was written before the one before it was applied
+
+	failed error // what the observer of a Replay has returned
 
 	retries []*entry                   // until the journal says that their turn has come
 	dropped map[statemachine.Name]bool // forgotten in this run of the program
@@ -67,7 +70,7 @@ func (l *Loop) recover() error {
 		err = l.cfg.Log.Recover(l.load, p.read)
 	}()
 	go l.replayRest()
-	err := <-p.done
+	err := cmp.Or(<-p.done, p.failed)
 	close(p.stop)
 	if failed := <-read; failed != errStopped && failed != nil {
 		err = failed // and the replay has just seen the end of the batches
@@ -127,16 +130,10 @@ func (l *Loop) resume() error {
 	if len(saved) == 0 {
 		return nil
 	}
-	tree, err := supervisor.Restore(l.root(), saved, func(_, child statemachine.Name) (supervisor.Child, error) {
-		if a := l.shape.added[child]; a != nil {
-			return a.spec, nil
-		}
-		return nil, errors.New("not among the children that were added")
-	})
-	if err != nil {
+	var err error
+	if l.tree, err = l.restoreTree(saved); err != nil {
 		return fmt.Errorf("eventloop: the saved supervision tree: %w", err)
 	}
-	l.tree = tree
 	for n := range l.tree.Root().All() {
 		if n.IsSupervisor() {
 			continue
@@ -155,6 +152,16 @@ func (l *Loop) resume() error {
 	}
 	l.settle()
 	return nil
+}
+
+// restoreTree returns the tree of a snapshot that was taken in the middle of a run.
+func (l *Loop) restoreTree(saved []byte) (*supervisor.Tree, error) {
+	return supervisor.Restore(l.root(), saved, func(_, child statemachine.Name) (supervisor.Child, error) {
+		if a := l.shape.added[child]; a != nil {
+			return a.spec, nil
+		}
+		return nil, errors.New("not among the children that were added")
+	})
 }
 
 // replayRest replays what has not been, and says how the replay ended.
@@ -178,6 +185,9 @@ func (l *Loop) replayBatches() error {
 			p.n++
 			if err := l.replay(p.entries[p.n-1]); err != nil {
 				return fmt.Errorf("eventloop: batch %d of the journal, entry %d: %w", p.index, p.n, err)
+			}
+			if p.failed != nil {
+				return p.failed
 			}
 		}
 		b, more := <-p.batches

@@ -29,6 +29,15 @@ func Start(cfg Config) (*Loop, error) {
 
 // newLoop returns a Loop that is as the last one was when the program ended.
 func newLoop(cfg Config) (*Loop, error) {
+	l, err := blankLoop(cfg)
+	if err == nil && cfg.Durability != None {
+		err = l.recover()
+	}
+	return l, err
+}
+
+// blankLoop returns a Loop that knows nothing of the past.
+func blankLoop(cfg Config) (*Loop, error) {
 	l := &Loop{
 		cfg:   cfg,
 		clock: newClock(),
@@ -47,9 +56,6 @@ func newLoop(cfg Config) (*Loop, error) {
 		return l, err
 	}
 	l.addProcesses(cfg.Root.Children, true)
-	if cfg.Durability != None {
-		return l, l.recover()
-	}
 	return l, nil
 }
 

@@ -132,6 +132,9 @@ func aside(name statemachine.Name, in string, f func() error) error {
 func (l *Loop) initialised(err error) {
 	p := l.running
 	l.starting, l.running = false, nil
+	if l.cfg.observe != nil {
+		l.observedInit(p, err)
+	}
 	if err == nil {
 		p.life.Add(1)
 		p.alive, p.ready, p.reported = true, true, false
