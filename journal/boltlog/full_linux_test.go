@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -117,8 +118,24 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestFileLimit lets a file reach the size that the system allows.
+// limitFlag is the variable that tells TestFileLimit that it is the child.
+const limitFlag = "BOLTLOG_TEST_LIMIT"
+
+// TestFileLimit lets a file reach the size that the system allows; in a process of its own, since it allows no file more.
 func TestFileLimit(t *testing.T) {
+	if os.Getenv(limitFlag) == "" {
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(exe, "-test.run=^TestFileLimit$", "-test.v")
+		cmd.Env = append(os.Environ(), limitFlag+"=1")
+		out, err := cmd.CombinedOutput()
+		if t.Logf("%s", out); err != nil {
+			t.Error(err)
+		}
+		return
+	}
 	for name, saves := range map[string]bool{"batches": false, "states": true} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "journal")
