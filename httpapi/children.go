@@ -84,11 +84,9 @@ func (s *Server) changeChild(ctx *fasthttp.RequestCtx, r request) {
 	if !ok {
 		return
 	}
-	if body := ctx.PostBody(); r.endpoint != oneChild && len(body) > 0 {
-		if raw, err := codec.ParseRaw(body); err != nil || raw.String() != "{}" {
-			r.malformed("there is nothing to be said: the body must be empty, or {}").send(ctx)
-			return
-		}
+	if r.endpoint != oneChild && !saysNothing(ctx.PostBody()) {
+		r.malformed(nothingToSay).send(ctx)
+		return
 	}
 	d := newDeadline(timeout)
 	var err error
@@ -109,6 +107,17 @@ func (s *Server) changeChild(ctx *fasthttp.RequestCtx, r request) {
 	default:
 		s.showChild(ctx, r, fasthttp.StatusOK, d.at)
 	}
+}
+
+const nothingToSay = "there is nothing to be said: the body must be empty, or {}"
+
+// saysNothing reports whether a body is as nothingToSay wants it.
+func saysNothing(body []byte) bool {
+	if len(body) == 0 {
+		return true
+	}
+	raw, err := codec.ParseRaw(body)
+	return err == nil && raw.String() == "{}"
 }
 
 // showChild answers, with a status, a request that has been carried out: with

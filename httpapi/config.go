@@ -42,6 +42,11 @@ type Config struct {
 	// more gets this. Zero means DefaultMaxCallTimeout.
 	MaxCallTimeout time.Duration
 
+	// Sys is what /v1/sys looks into processes and changes them through: the same
+	// Loop. Who can connect can then read, and overwrite, every state. Nil: those
+	// endpoints are off, and answer 403.
+	Sys Sys
+
 	// DrainGrace is how long Shutdown keeps a connection that has no request,
 	// for one that may be on its way. Zero means DefaultDrainGrace.
 	DrainGrace time.Duration

@@ -33,10 +33,23 @@
 //	POST   …/children/{child}/terminate  ends one; 200 and its Info
 //	DELETE …/children/{child}            forgets one that is down; 204
 //
+// A process can be looked into, and changed, below /v1/sys/{name}, where
+// [Config].Sys is set (kv serve --sys):
+//
+//	GET  …             its status, as statemachine.SysStatus: whether it is suspended, its statistics
+//	GET  …/state       its state, as its State codec writes it
+//	PUT  …/state       makes the body its state; 204
+//	POST …/suspend     has it do nothing until it is resumed; 204
+//	POST …/resume      ends that; 204
+//	PUT  …/code        has another machine take over, as {"machine":"kv2"}; 204
+//	PUT  …/statistics  begins or ends to count what it does, as {"on":true}; 204
+//	PUT  …/log         has the last of its events kept, as {"last":100}, or {"last":0}; 204
+//	GET  …/log         an array of those, as statemachine.SysRecord
+//
 // HEAD is answered where GET is. A name is the rest of the path as it was sent,
 // percent-decoded once: it may contain slashes, and a//b, a/./b and a/b are
-// three names. Below /v1/supervisors, where something follows a name, it is one
-// segment, and its slashes are written %2F. The query is ignored.
+// three names. Below /v1/supervisors and /v1/sys, where something may follow a
+// name, it is one segment, and its slashes are written %2F. The query is ignored.
 //
 // # Children
 //
@@ -58,13 +71,28 @@
 // supervisor, is no error. The Info is that of the moment after: by then the
 // child may have been changed by somebody else.
 //
+// # Sys
+//
+// These are the functions of OTP's module sys, for workers; a supervisor can only
+// be suspended and resumed. What they do, and what of it is kept, is said by
+// eventloop's methods of those names. To change the code of a process:
+//
+//	curl --json '{}' localhost:8080/v1/sys/kv1/suspend
+//	curl -X PUT --json '{"machine":"kv2"}' localhost:8080/v1/sys/kv1/code
+//	curl --json '{}' localhost:8080/v1/sys/kv1/resume
+//
+// A call to a suspended process waits; after its deadline its outcome is unknown,
+// since it will be stepped when the process is resumed. Where Config.Sys is not
+// set everything below /v1/sys is 403, whether there is such a process or not.
+//
 // # Formats
 //
 // The Content-Type says what the input is: application/json, or
 // application/msgpack (also x-msgpack and vnd.msgpack), with any parameters.
 // There is no default and no guessing: anything else is 415. A child's spec is
-// JSON. The body of restart and terminate is empty, or {}, and is declared as
-// JSON all the same (see Security). The body must not be compressed.
+// JSON, and so is what is put below /v1/sys, but for a state. The body of restart,
+// terminate, suspend and resume is empty, or {}, and is declared as JSON all the
+// same (see Security). The body must not be compressed.
 //
 // The output is JSON unless Accept likes msgpack better (by q-values; the more
 // precise range decides). An Accept header that names neither gets JSON, not
@@ -102,21 +130,24 @@
 //	400  malformed-input               the body is not JSON, or not msgpack; it is empty, or, where
 //	                                   nothing is to be said, not
 //	403  foreign-host                  see Security
+//	403  sys-off                       see Sys
 //	404  no-endpoint                   no such path
 //	404  no-process                    no process, supervisor, or child of that name
 //	405  method-not-allowed            Allow has those that are
 //	408  request-timeout               the request took longer than ReadTimeout to arrive
 //	409  conflict                      what a child is now does not allow it; the detail is OTP's
 //	                                   reason, as already started, already present, running,
-//	                                   restarting, simple one for one
+//	                                   restarting, simple one for one; or the process is not
+//	                                   suspended, or its state has no codec
 //	413  body-too-large                longer than MaxBodyBytes
 //	414  target-too-long               the request line is longer than ReadBufferBytes
 //	415  unsupported-media-type        see Formats
 //	415  unsupported-content-encoding  the body is compressed
-//	422  meaningless-input             not an input of the process
+//	422  meaningless-input             not an input of the process, or not a state
 //	422  idempotency-key-reused        the key was used for another input of the process
 //	422  wrong-spec                    JSON, but not the spec of a child, or a wrong one
 //	422  not-started                   the child did not start; the detail is what its Init returned
+//	422  not-changed                   the new machine could not take over the state; the old one stays
 //	431  headers-too-large             with the request line, longer than ReadBufferBytes
 //	500  crash                         the input crashed the process; it was not applied
 //	500  process-ended                 applied, but the input ended the process without a reply
@@ -149,8 +180,8 @@
 // localhost, 127.0.0.0/8 or [::1] is refused, whatever it asks for (a page may
 // point its own host name to 127.0.0.1: DNS rebinding); a proxy in front must
 // therefore set Host. A POST, even one without a body, needs a Content-Type that
-// a page may not send to another origin unasked, and DELETE is a method that it
-// may not; and the answer to who asks, an OPTIONS request, is 405 without a CORS
+// a page may not send to another origin unasked, and PUT and DELETE are methods
+// that it may not; and the answer to who asks, an OPTIONS request, is 405 without a CORS
 // header, as no answer has one.
 //
 // Names and bodies of strangers are repeated, in problems, only up to a bound,

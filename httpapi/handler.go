@@ -53,6 +53,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.changeChild(ctx, r)
 	case liveness, readiness:
 		s.health(ctx, r.endpoint)
+	default:
+		s.sys(ctx, r)
 	}
 }
 
@@ -84,14 +86,17 @@ func (s *Server) check(ctx *fasthttp.RequestCtx) (r request, p problem) {
 		return r, notApplied(noEndpoint, "there are POST /v1/call/{name} and /v1/cast/{name}, "+
 			"GET /v1/tree, /v1/processes/{name}, /livez and /readyz, "+
 			"GET and POST /v1/supervisors/{name}/children, DELETE …/children/{name}, "+
-			"and POST …/children/{name}/restart and …/terminate")
+			"and POST …/children/{name}/restart and …/terminate; and, where it is on, what is below /v1/sys/{name}")
+	}
+	if r.isSys() && s.cfg.Sys == nil {
+		return r, notApplied(sysOff, "this server lets nobody look into processes or change them: kv serve has --sys for that, a program Config.Sys")
 	}
 	if !r.allows(h.Method()) {
 		ctx.Response.Header.Set("Allow", methods[r.endpoint])
 		return r, notApplied(methodNotAllowed, "the method must be one of "+methods[r.endpoint])
 	}
 	r.read(h)
-	if !ctx.IsPost() {
+	if !ctx.IsPost() && !ctx.IsPut() {
 		return r, p
 	}
 	if len(r.coding) > 0 && !equalFold(r.coding, "identity") {

@@ -38,6 +38,7 @@ var (
 	malformedTimeout  = &kind{status: 400, slug: "malformed-timeout", title: "Request-Timeout is not a duration"}
 	malformedKey      = &kind{status: 400, slug: "malformed-idempotency-key", title: "Idempotency-Key is not a key"}
 	foreignHost       = &kind{status: 403, slug: "foreign-host", title: "The request is for another host"}
+	sysOff            = &kind{status: 403, slug: "sys-off", title: "The sys endpoints are off"}
 	noEndpoint        = &kind{status: 404, slug: "no-endpoint", title: "No such endpoint"}
 	methodNotAllowed  = &kind{status: 405, slug: "method-not-allowed", title: "Method not allowed"}
 	requestTimeout    = &kind{status: 408, slug: "request-timeout", title: "The request did not arrive in time"}
@@ -56,7 +57,8 @@ var (
 	meaninglessInput = &kind{status: 422, slug: "meaningless-input", title: "The input is not one of the process's"}
 	keyReused        = &kind{status: 422, slug: "idempotency-key-reused", title: "The idempotency key was used for another input"}
 	wrongSpec        = &kind{status: 422, slug: "wrong-spec", title: "The child spec is wrong"}
-	conflict         = &kind{status: 409, slug: "conflict", title: "What the children are now does not allow it"}
+	conflict         = &kind{status: 409, slug: "conflict", title: "What the process or its children are now does not allow it"}
+	notChanged       = &kind{status: 422, slug: "not-changed", title: "The process was not changed"}
 	notStarted       = &kind{status: 422, slug: "not-started", title: "The child did not start"}
 	crashed          = &kind{status: 500, slug: "crash", title: "The process crashed"}
 	processEnded     = &kind{status: 500, slug: "process-ended", title: "The process ended without a reply"}
@@ -80,6 +82,7 @@ var kinds = [...]struct {
 	{same(statemachine.ErrNoProcess), noProcess},
 	{same(statemachine.ErrConflict), conflict},
 	{same(statemachine.ErrNotStarted), notStarted},
+	{same(statemachine.ErrNotChanged), notChanged},
 	{same(statemachine.ErrOutput), badOutput},
 	{same(statemachine.ErrOverloaded), overloaded},
 	{same(statemachine.ErrStopping), stopping},
@@ -187,6 +190,8 @@ func detailOf(err error, k *kind) string {
 		return without(statemachine.ErrConflict, err)
 	case k == notStarted:
 		return without(statemachine.ErrNotStarted, err)
+	case k == notChanged:
+		return without(statemachine.ErrNotChanged, err)
 	case k == wrongSpec:
 		return without(statemachine.ErrInput, err)
 	}

@@ -23,6 +23,13 @@ const (
 	oneChild
 	restartChild
 	terminateChild
+	sysStatus // of a process
+	sysState
+	sysSuspend
+	sysResume
+	sysCode
+	sysStatistics
+	sysLog
 	liveness
 	readiness
 )
@@ -32,8 +39,13 @@ var methods = [...]string{
 	callProcess: "POST", castProcess: "POST",
 	showTree: "GET, HEAD", showProcess: "GET, HEAD",
 	allChildren: "GET, HEAD, POST", oneChild: "DELETE", restartChild: "POST", terminateChild: "POST",
+	sysStatus: "GET, HEAD", sysState: "GET, HEAD, PUT", sysSuspend: "POST", sysResume: "POST",
+	sysCode: "PUT", sysStatistics: "PUT", sysLog: "GET, HEAD, PUT",
 	liveness: "GET, HEAD", readiness: "GET, HEAD",
 }
+
+// isSys reports whether the endpoint is one of those that Config.Sys turns on.
+func (e endpoint) isSys() bool { return sysStatus <= e && e <= sysLog }
 
 // allows reports whether method is one of the endpoint's. Methods are
 // case-sensitive.
@@ -44,9 +56,9 @@ func (e endpoint) allows(method []byte) bool {
 	return string(method) == allowed
 }
 
-// takes reports whether what is posted to the endpoint may be in format f.
+// takes reports whether what is posted or put to the endpoint may be in format f.
 func (e endpoint) takes(f codec.Format) bool {
-	return f == codec.JSON || e == callProcess || e == castProcess
+	return f == codec.JSON || e == callProcess || e == castProcess || e == sysState
 }
 
 // splitTarget takes a request's target apart: the path as it was sent, without
@@ -101,6 +113,9 @@ func route(path []byte) (place, error) {
 	}
 	if rest, ok := bytes.CutPrefix(path, []byte("/v1/supervisors/")); ok {
 		return routeChildren(rest)
+	}
+	if rest, ok := bytes.CutPrefix(path, []byte("/v1/sys/")); ok {
+		return routeSys(rest)
 	}
 	return place{}, nil
 }

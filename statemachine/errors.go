@@ -45,10 +45,11 @@ var (
 	ErrInput = errors.New("input refused")
 )
 
-// Errors of requests to a supervisor; what is wrapped beside them says more.
+// Errors of requests to a supervisor, and of sys; what is wrapped beside them says more.
 // Nothing was changed.
 var (
-	// ErrConflict: what the supervisor's children are now does not allow it.
+	// ErrConflict: what the process, or the supervisor's children, are now does not
+	// allow it.
 	ErrConflict = errors.New("conflict")
 	// ErrNotStarted: the child did not start.
 	ErrNotStarted = errors.New("the child did not start")

@@ -193,6 +193,46 @@ func TestDurabilities(t *testing.T) {
 	}
 }
 
+// With --sys a store can be looked into and changed; what was changed is on disk.
+// Without it nobody can.
+func TestSys(t *testing.T) {
+	c := client(t)
+	args := []string{"--data=" + filepath.Join(t.TempDir(), "kv.db")}
+	state := func(p *program, method, body string) (int, string) {
+		req, err := http.NewRequest(method, p.url+"/v1/sys/kv1/state", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
+	}
+	p := serving(t, append(args, "--sys")...)
+	wantAnswer(t, c, p.url, "kv1", `{"store":{"key":"x","value":1}}`, `{"ok":{}}`)
+	status, one := state(p, "GET", "")
+	if status != http.StatusOK || !strings.Contains(one, "x") {
+		t.Errorf("the state: %d %s", status, one)
+	}
+	wantAnswer(t, c, p.url, "kv1", `{"delete":{"key":"x"}}`, `{"deleted":{"found":true}}`)
+	if status, body := state(p, "PUT", one); status != http.StatusNoContent {
+		t.Errorf("the state is put back: %d %s", status, body)
+	}
+	p.kill()
+	p = serving(t, args...)
+	wantAnswer(t, c, p.url, "kv1", `{"lookup":{"key":"x"}}`, `{"result":{"found":true,"value":1}}`)
+	if status, body := state(p, "GET", ""); status != http.StatusForbidden {
+		t.Errorf("without --sys: %d %s", status, body)
+	}
+}
+
 // The deliberate bug restarts kv2 and kv3, and costs neither its data.
 func TestDeliberateBug(t *testing.T) {
 	c := client(t)

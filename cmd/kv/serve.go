@@ -29,6 +29,7 @@ type serve struct {
 	Durability    eventloop.Durability `help:"What survives: none; shutdown (an orderly end); always (every acknowledged input)." default:"always"`
 	Queue         int                  `help:"How many inputs may wait." default:"${queue}"`
 	SnapshotBytes int64                `help:"How long the journal may grow, in bytes, before the stores are saved whole." default:"${snapshot}"`
+	Sys           bool                 `help:"Let whoever can connect look into the stores and change them, below /v1/sys."`
 	DeliberateBug bool                 `help:"Make a lookup of \"crash\" crash the store."`
 }
 
@@ -72,7 +73,11 @@ func (s *serve) Run(ctx context.Context, std *streams) (err error) {
 	if err != nil {
 		return err
 	}
-	api := httpapi.New(loop, httpapi.Config{})
+	var config httpapi.Config
+	if s.Sys {
+		config.Sys = loop
+	}
+	api := httpapi.New(loop, config)
 	served := make(chan error, 1)
 	go func() { served <- api.Serve(ln) }()
 	s.greet(std.out, ln.Addr())
