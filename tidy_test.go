@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"genevent":                 {"statemachine", "codec"},
 	"genstatem":                {"statemachine", "codec"},
 	"eventloop":                {"supervisor", "statemachine", "journal", "codec"},
+	"trace":                    {"eventloop", "statemachine", "codec"},
 	"httpapi":                  {"statemachine", "codec"},
 	"examples/kvstore":         {"statemachine", "codec"},
 	"cmd/kv":                   {"eventloop", "httpapi", "journal", "journal/boltlog", "supervisor", "statemachine", "codec", "examples/kvstore"},
