@@ -20,7 +20,8 @@
 // must after TestFailpoints, in which the program dies at each failpoint of the
 // journal and of bbolt, and after TestFilledDisk, in which there is no room.
 //
-// The other tests are single scenarios. A seed decides all faults; as goroutines
+// TestClockJumps has the clock jump between two lives, by years. The other tests
+// are single scenarios. A seed decides all faults; as goroutines
 // are scheduled freely, it makes a failure likely to come back, not certain.
 //
 //	make torture TORTURE=1h

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/journal/boltlog"
 )
 
@@ -68,6 +69,9 @@ func newKilled(t *testing.T, data string, binary string, flags ...string) *kille
 // life runs the program once, under all clients, and ends it somehow.
 func (k *killed) life() {
 	k.lives++
+	if k.rand.IntN(6) == 0 {
+		k.comeFromFuture()
+	}
 	how := k.rand.IntN(len(ends) + 1)
 	if how == len(ends) { // killed while it starts
 		c := spawn(k.t, k.command)
@@ -87,6 +91,27 @@ func (k *killed) life() {
 		k.t.Errorf("end %d: %v\n%s", how, err, &c.stderr)
 	}
 	k.mustBeIntact()
+}
+
+// comeFromFuture makes a file that was last written at a time to come, as if the
+// clock had been set back since.
+func (k *killed) comeFromFuture() {
+	log, err := boltlog.Open(k.data, boltlog.Options{})
+	if err != nil {
+		k.t.Error(err)
+		return
+	}
+	var last int64
+	err = log.Recover(func(s journal.Snapshot) error { last = s.Time; return nil },
+		func(_ uint64, b journal.Batch) error { last = b.Time(); return nil })
+	var b journal.Builder
+	b.Reset(max(last, time.Now().UnixNano()) + k.rand.Int64N(int64(30*24*time.Hour)))
+	err = errors.Join(err, b.Add(journal.KindStart, "", nil))
+	log.Append(b.Seal(), func(_ uint64, failed error) { err = errors.Join(err, failed) })
+	closed := log.Close() // err is settled from here on
+	if err := errors.Join(err, closed); err != nil {
+		k.t.Error(err)
+	}
 }
 
 func (k *killed) nap(max int) { time.Sleep(time.Duration(k.rand.IntN(max)) * time.Millisecond) }
