@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"log/slog"
 	"time"
 )
@@ -46,6 +47,14 @@ type Config struct {
 	// Loop. Who can connect can then read, and overwrite, every state. Nil: those
 	// endpoints are off, and answer 403.
 	Sys Sys
+
+	// Backup, if set, is what GET /v1/backup answers with: it writes a copy of all
+	// that the application keeps to w, as *boltlog.Log's Backup does. It ends when
+	// w returns an error, and is not called again before. Nil: there is no backup.
+	//
+	// Who can connect can then have everything at once, also what was deleted and
+	// is still in the file; and who reads slowly keeps the file growing meanwhile.
+	Backup func(w io.Writer) error
 
 	// DrainGrace is how long Shutdown keeps a connection that has no request,
 	// for one that may be on its way. Zero means DefaultDrainGrace.

@@ -46,6 +46,13 @@
 //	PUT  …/log         has the last of its events kept, as {"last":100}, or {"last":0}; 204
 //	GET  …/log         an array of those, as statemachine.SysRecord
 //
+// Where [Config].Backup is set (kv serve --backup), there is
+//
+//	GET /v1/backup             a copy of all that the application keeps
+//
+// in its own format, one at a time. It has no length: a body that ends without
+// the last chunk is not whole.
+//
 // HEAD is answered where GET is. A name is the rest of the path as it was sent,
 // percent-decoded once: it may contain slashes, and a//b, a/./b and a/b are
 // three names. Below /v1/supervisors and /v1/sys, where something may follow a
@@ -131,6 +138,7 @@
 //	                                   nothing is to be said, not
 //	403  foreign-host                  see Security
 //	403  sys-off                       see Sys
+//	403  backup-off                    there is no Config.Backup
 //	404  no-endpoint                   no such path
 //	404  no-process                    no process, supervisor, or child of that name
 //	405  method-not-allowed            Allow has those that are
@@ -156,6 +164,7 @@
 //	503  overloaded                    the queue stayed full until the deadline
 //	503  stopping                      the application is stopping, or has stopped
 //	503  journal-failed                outcome unknown
+//	503  backup-runs                   there is one backup at a time
 //	503  too-many-connections          more than MaxConns
 //	504  deadline                      outcome not_applied or unknown; applied, if only the child's
 //	                                   Info did not become known in time
@@ -167,7 +176,8 @@
 // # Limits
 //
 // Each is a field of [Config]. A client that sends half a request is let go
-// after ReadTimeout, one that does not read its answer after WriteTimeout, one
+// after ReadTimeout, one that does not read its answer, or a part of a backup,
+// after WriteTimeout, one
 // that says nothing after IdleTimeout. A body that is too large is refused
 // before it is read, and with Expect: 100-continue before it is sent. There is
 // no goroutine for a request, only one for a connection.

@@ -51,6 +51,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		}
 	case oneChild, restartChild, terminateChild:
 		s.changeChild(ctx, r)
+	case makeBackup:
+		s.backup(ctx)
 	case liveness, readiness:
 		s.health(ctx, r.endpoint)
 	default:
@@ -86,7 +88,10 @@ func (s *Server) check(ctx *fasthttp.RequestCtx) (r request, p problem) {
 		return r, notApplied(noEndpoint, "there are POST /v1/call/{name} and /v1/cast/{name}, "+
 			"GET /v1/tree, /v1/processes/{name}, /livez and /readyz, "+
 			"GET and POST /v1/supervisors/{name}/children, DELETE …/children/{name}, "+
-			"and POST …/children/{name}/restart and …/terminate; and, where it is on, what is below /v1/sys/{name}")
+			"and POST …/children/{name}/restart and …/terminate; and, where it is on, what is below /v1/sys/{name}, and GET /v1/backup")
+	}
+	if r.endpoint == makeBackup && s.cfg.Backup == nil {
+		return r, notApplied(backupOff, "this server gives no backup: kv serve has --backup for that, a program Config.Backup")
 	}
 	if r.isSys() && s.cfg.Sys == nil {
 		return r, notApplied(sysOff, "this server lets nobody look into processes or change them: kv serve has --sys for that, a program Config.Sys")

@@ -38,6 +38,7 @@ var (
 	malformedTimeout  = &kind{status: 400, slug: "malformed-timeout", title: "Request-Timeout is not a duration"}
 	malformedKey      = &kind{status: 400, slug: "malformed-idempotency-key", title: "Idempotency-Key is not a key"}
 	foreignHost       = &kind{status: 403, slug: "foreign-host", title: "The request is for another host"}
+	backupOff         = &kind{status: 403, slug: "backup-off", title: "Backups are off"}
 	sysOff            = &kind{status: 403, slug: "sys-off", title: "The sys endpoints are off"}
 	noEndpoint        = &kind{status: 404, slug: "no-endpoint", title: "No such endpoint"}
 	methodNotAllowed  = &kind{status: 405, slug: "method-not-allowed", title: "Method not allowed"}
@@ -47,6 +48,7 @@ var (
 	unsupportedType   = &kind{status: 415, slug: "unsupported-media-type", title: "Unsupported media type"}
 	unsupportedCoding = &kind{status: 415, slug: "unsupported-content-encoding", title: "Unsupported content encoding"}
 	headersTooLarge   = &kind{status: 431, slug: "headers-too-large", title: "The headers are too large"}
+	backupRuns        = &kind{status: 503, slug: "backup-runs", title: "Another backup is being made", retry: true}
 	tooManyConns      = &kind{status: 503, slug: "too-many-connections", title: "Too many connections", retry: true}
 )
 

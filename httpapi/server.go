@@ -20,6 +20,7 @@ type Server struct {
 
 	draining atomic.Bool   // Shutdown was called
 	looking  chan struct{} // capacity 1: held by who looks into the application
+	copying  chan struct{} // capacity 1: held while a backup is made
 
 	mu sync.Mutex
 	ln *listener // nil until Serve
@@ -28,7 +29,7 @@ type Server struct {
 // New returns a server for app.
 func New(app App, cfg Config) *Server {
 	cfg = cfg.withDefaults()
-	s := &Server{app: app, cfg: cfg, looking: make(chan struct{}, 1)}
+	s := &Server{app: app, cfg: cfg, looking: make(chan struct{}, 1), copying: make(chan struct{}, 1)}
 	s.http = &fasthttp.Server{
 		Handler:       s.handle,
 		ErrorHandler:  s.unreadable,

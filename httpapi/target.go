@@ -30,6 +30,7 @@ const (
 	sysCode
 	sysStatistics
 	sysLog
+	makeBackup
 	liveness
 	readiness
 )
@@ -41,7 +42,7 @@ var methods = [...]string{
 	allChildren: "GET, HEAD, POST", oneChild: "DELETE", restartChild: "POST", terminateChild: "POST",
 	sysStatus: "GET, HEAD", sysState: "GET, HEAD, PUT", sysSuspend: "POST", sysResume: "POST",
 	sysCode: "PUT", sysStatistics: "PUT", sysLog: "GET, HEAD, PUT",
-	liveness: "GET, HEAD", readiness: "GET, HEAD",
+	makeBackup: "GET, HEAD", liveness: "GET, HEAD", readiness: "GET, HEAD",
 }
 
 // isSys reports whether the endpoint is one of those that Config.Sys turns on.
@@ -97,6 +98,8 @@ func route(path []byte) (place, error) {
 	switch string(path) {
 	case "/v1/tree":
 		return place{endpoint: showTree}, nil
+	case "/v1/backup":
+		return place{endpoint: makeBackup}, nil
 	case "/livez":
 		return place{endpoint: liveness}, nil
 	case "/readyz":
