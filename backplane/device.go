@@ -11,9 +11,9 @@ import (
 // Device is a goroutine's place on the backplane. [New] makes one.
 type Device struct{ node node }
 
-// New returns a device that is linked with nobody. It must be disconnected some
-// time. The name is for error texts, and for processes that trap exits; it need
-// not be unique, and "" gets a number.
+// New returns a device that is linked with nobody. Once it is, it must be
+// disconnected some time. The name is for error texts, and for processes that trap
+// exits; it need not be unique, and "" gets a number.
 func New(name statemachine.Name) *Device {
 	return &Device{node{id: ids.Add(1), name: name}}
 }
@@ -109,7 +109,7 @@ func (d *Device) Watch(ctx context.Context, f func(context.Context) error) error
 // error or panicked. A fault that the device is told cancels f's context, with
 // the *Disconnected as its cause; when f has returned, which must be soon, the
 // device disconnects for that reason, whatever f returned. That others end
-// normally is ignored.
+// normally is ignored. The end of ctx is f's affair: nil is a normal end then too.
 //
 // Manage returns what f did, a panic as a *statemachine.CrashError; or the
 // *Disconnected that it ended for, with what else f says, if it was more than

@@ -96,6 +96,9 @@ func TestLinkAndUnlink(t *testing.T) {
 		for _, aEnds := range []bool{true, false} {
 			a, b := backplane.New("a"), backplane.New("b")
 			c.do(a.Line(), b.Line())
+			if n, want := backplane.Links(a), map[bool]int{true: 1}[c.aTold || c.bTold]; n != want || backplane.Links(b) != want {
+				t.Errorf("%s: %d links", c.name, n)
+			}
 			ends, hears, told := a, b, c.bTold
 			if !aEnds {
 				ends, hears, told = b, a, c.aTold
@@ -133,6 +136,7 @@ func TestLinkErrors(t *testing.T) {
 	if got := came(a); got != "" {
 		t.Errorf("told %q", got)
 	}
+	gone.Exit(a.Line(), fault) // which it does not take
 	a.Disconnect(fault)
 	a.Disconnect(statemachine.Normal)
 	_, err := a.Next(context.Background())
@@ -223,6 +227,53 @@ func TestLinkRacesWithDisconnect(t *testing.T) {
 		}
 		if got != want {
 			t.Fatalf("told %q; link: %v", got, err)
+		}
+	}
+}
+
+// Links that both ends make, and take back, at once.
+func TestLinkRacesWithItself(t *testing.T) {
+	for range 200 {
+		a, b := backplane.New("a"), backplane.New("b")
+		var wg sync.WaitGroup
+		for _, ends := range [][2]*backplane.Device{{a, b}, {b, a}} {
+			wg.Go(func() {
+				for range 200 {
+					ends[0].Link(ends[1].Line(), backplane.Peer)
+					ends[1].Unlink(ends[0].Line(), backplane.Peer)
+				}
+				ends[0].Link(ends[1].Line(), backplane.Peer)
+				ends[0].Disconnect(fault)
+			})
+		}
+		wg.Wait()
+		if backplane.Links(a) != 0 || backplane.Links(b) != 0 {
+			t.Fatal("links are left")
+		}
+	}
+}
+
+// Both ends of links that end at once.
+func TestBothDisconnect(t *testing.T) {
+	for range 3000 {
+		a, b := backplane.New("a"), backplane.New("b")
+		for range 3 { // more to do, so that they meet
+			link(t, a.Line(), backplane.New("").Line(), backplane.Monitor)
+			link(t, b.Line(), backplane.New("").Line(), backplane.Monitor)
+		}
+		link(t, a.Line(), b.Line(), backplane.Peer)
+		var ready, wg sync.WaitGroup
+		ready.Add(2)
+		for _, d := range []*backplane.Device{a, b} {
+			wg.Go(func() {
+				ready.Done()
+				ready.Wait()
+				d.Disconnect(fault)
+			})
+		}
+		wg.Wait()
+		if backplane.Links(a) != 0 || backplane.Links(b) != 0 {
+			t.Fatal("links are left")
 		}
 	}
 }

@@ -38,17 +38,18 @@
 //     supervisor does what its restart type says. So do supervisors, which in OTP
 //     would not listen to strangers.
 //
-// To be told is to be an end of the link that hears: after a.Link(b, Monitor)
-// alone b goes on, whatever becomes of a.
+// Whoever is not told goes on: after a.Link(b, Monitor) b does, whatever becomes
+// of a.
 //
 // # Lives
 //
 // The line of a process is by name, and its links are with the life that the
-// process has when Link is called. They end with that, and whoever is told of it
-// can link again once the process is up again. A process that is between two lives
-// is as gone as one that was never there: Link returns statemachine.ErrNoProcess.
-// It returns either that, or nil and the end of the process will be told, however
-// the two race. A device that has disconnected stays so.
+// process has when Link is called. They end with that, and the next life can be
+// linked with when it has begun, which a call to the process waits for. A process
+// that is between two lives is as gone as one that was never there: Link returns
+// statemachine.ErrNoProcess. It returns either that, or nil, and then the end of
+// the process will be told, however the two race. A device that has disconnected
+// stays so.
 //
 // Links are not journaled, and not there after a restart of the program, in which
 // goroutines end too. That a process ends because of one is journaled, where its
@@ -60,9 +61,9 @@
 // end of a process to which many are linked is told on a goroutine of its own,
 // so that the loop need not wait.) All of [Line]'s and most of [Device]'s methods
 // may be called by any goroutine, inside Manage and OnEvent too, and wait for
-// nobody, not even for the loop. Who is told that a process has ended does not
-// know whether it is up again. [Device.Next], [Device.Watch] and
-// [Device.Manage] wait, and are the device's own goroutine's: one at a time.
+// nobody, not even for the loop. [Device.Next], [Device.Watch] and [Device.Manage]
+// wait, and are the device's own goroutine's: one at a time. A machine must call
+// none of this; it has effects for it.
 //
 // A device that is not used any more must disconnect, so that its links are told
 // and forget it: defer d.Disconnect(reason) where there is no Manage.
@@ -74,6 +75,7 @@
 // what is told further is not that a cascade arrived, but why it began. A request
 // to shut down is an exit signal with the reason shutdown ([Device.Exit]), and so
 // a fault to those linked, as in OTP. A future can be dropped; a function is
-// cancelled by its context and then waited for. A device that is garbage is not
-// noticed. Devices may be linked and unlinked by line or directly as one likes.
+// cancelled by its context and then waited for. A device that becomes garbage has
+// not disconnected. Devices are linked by their lines only, and unlinked as they
+// were linked or otherwise.
 package backplane

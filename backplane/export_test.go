@@ -20,3 +20,9 @@ func Inbox(d *Device) int {
 	defer d.node.mu.Unlock()
 	return len(d.node.inbox)
 }
+
+// Hold keeps d from being told anything, until the returned function is called.
+func Hold(d *Device) (release func()) {
+	d.node.mu.Lock()
+	return d.node.mu.Unlock
+}

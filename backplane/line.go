@@ -63,10 +63,9 @@ func (l Line) Link(to Line, m Mode) error {
 	return connect(a, b, m)
 }
 
-// Unlink takes back what Link has done, of either end: m says what of it, and
-// both ends' words for it mean the same, a.Unlink(b, Monitor) and b.Unlink(a,
-// Notify). What was not there is no error. A Disconnected that a device has got
-// already stays.
+// Unlink takes back what Link has done, or that part of it that m says, whichever
+// end it was done from: a.Unlink(b, Monitor) is b.Unlink(a, Notify). That there is
+// no link is no error. A Disconnected that a device has got already stays.
 func (l Line) Unlink(to Line, m Mode) {
 	a, err := l.open()
 	if err != nil {

@@ -130,6 +130,8 @@ func TestManageHears(t *testing.T) {
 	}
 }
 
+var errCause = errors.New("the context's cause")
+
 // A managed function that was cancelled says what else it has to say.
 func TestManageAfterItWasCancelled(t *testing.T) {
 	for _, c := range []struct {
@@ -138,6 +140,7 @@ func TestManageAfterItWasCancelled(t *testing.T) {
 	}{
 		{nil, "peer disconnected: crash: fault"},
 		{context.Canceled, "peer disconnected: crash: fault"},
+		{errCause, "peer disconnected: crash: fault"},
 		{fmt.Errorf("reading: %w", context.Canceled), "peer disconnected: crash: fault"},
 		{errors.New("cannot close"), "peer disconnected: crash: fault; then cannot close"},
 	} {
@@ -146,6 +149,9 @@ func TestManageAfterItWasCancelled(t *testing.T) {
 		err := d.Manage(context.Background(), func(ctx context.Context) error {
 			peer.Disconnect(fault)
 			<-ctx.Done()
+			if c.returns == errCause {
+				return context.Cause(ctx)
+			}
 			return c.returns
 		})
 		wantGone(t, err, peer.Line(), fault)

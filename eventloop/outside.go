@@ -71,7 +71,7 @@ func (l *Loop) Attach(name statemachine.Name, attach func(*Life) Attached) (Atta
 // that were linked to it, and had ended because of r. A process that traps exits
 // is told, by the message Exit; any other one ends because of r too, unless that
 // is normal, and so does a supervisor, its children first. Nothing happens if the
-// life has ended. It is an entry of the journal where there is one; of r's Detail
+// life has ended, or Stop was called. It is an entry of the journal where there is one; of r's Detail
 // that keeps the text. OTP: exit/2.
 //
 // Any goroutine may call it, at any time; it does not wait. What this goroutine

@@ -108,7 +108,7 @@ func OutcomeOf(err error) Outcome {
 // it was before the function ran.
 type CrashError struct {
 	Name  Name   // the process; of a task's function or codec: the task
-	In    string // "init", "step", "terminate", "read_only", "message", "migrate", "task", "encode" or "decode"
+	In    string // "init", "step", "terminate", "read_only", "message", "migrate", "task", "encode" or "decode"; of a device: "manage" or "watch"
 	Value any    // what was panicked with
 	Stack []byte // the goroutine's stack at the panic
 }
