@@ -17,7 +17,7 @@ import (
 var session = &statemachine.Machine[int, string, string]{
 	Step: func(in string, n int, fx *statemachine.Effects[string]) (int, string) {
 		if in == "bye" {
-			fx.Stop(statemachine.Shutdown) // normal would not take the connection along
+			fx.StopNoReply(statemachine.Shutdown) // normal would not take the connection along
 		}
 		return n + 1, fmt.Sprintf("%d: %s", n+1, in)
 	},
@@ -101,31 +101,29 @@ func ExampleDevice_Manage() {
 	listener := make(chan error, 1)
 	go func() { listener <- listen(loop, ln) }()
 
-	client := func(lines ...string) (conn net.Conn, in *bufio.Scanner) {
+	client := func() (conn net.Conn, in *bufio.Scanner) {
 		conn, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
 			panic(err)
 		}
 		in = bufio.NewScanner(conn)
-		for _, line := range lines {
-			fmt.Fprintln(conn, line)
-			in.Scan()
-			fmt.Println(in.Text())
-		}
+		fmt.Fprintln(conn, "hello")
+		in.Scan()
+		fmt.Println(in.Text())
 		return conn, in
 	}
-	_, in := client("hello", "bye")
+	conn, in := client()
+	fmt.Fprintln(conn, "bye")
 	fmt.Println("the server hangs up:", !in.Scan(), <-ended)
-	conn, _ := client("hello")
+	conn, _ = client()
 	conn.Close()
 	fmt.Println("the client hangs up:", <-ended)
-	_, in = client("hello")
+	_, in = client()
 	loop.Stop(context.Background())
 	fmt.Println("the application ends:", !in.Scan(), <-ended, <-ended)
 	fmt.Println(<-listener != nil)
 	// Output:
 	// 1: hello
-	// 2: bye
 	// the server hangs up: true session-1
 	// 1: hello
 	// the client hangs up: session-2
