@@ -21,8 +21,8 @@
 // journal and of bbolt, and after TestFilledDisk, in which there is no room.
 //
 // TestClockJumps has the clock jump between two lives, by years. The other tests
-// are single scenarios. A seed decides all faults; as goroutines
-// are scheduled freely, it makes a failure likely to come back, not certain.
+// are single scenarios. A seed decides all faults; as goroutines are scheduled
+// freely, it makes a failure likely to come back, not certain.
 //
 //	make torture TORTURE=1h
 //	go test ./torture -rounds=10000 -seed=1

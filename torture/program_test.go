@@ -26,19 +26,20 @@ func buildKV(t *testing.T, dir string, flags ...string) string {
 
 // child is the program, running.
 type child struct {
-	cmd    *exec.Cmd
-	url    chan string // closed without one if it does not listen
-	stderr bytes.Buffer
-	ended  chan struct{}
+	cmd     *exec.Cmd
+	url     chan string   // closed without one if it does not listen
+	reached chan struct{} // closed when a failpoint says that it was passed
+	stderr  bytes.Buffer
+	ended   chan struct{}
 }
 
 // spawn starts the command as the program kv, with env beside the test's own.
 func spawn(t *testing.T, command []string, env ...string) *child {
 	t.Helper()
-	c := &child{cmd: exec.Command(command[0], command[1:]...), url: make(chan string, 1), ended: make(chan struct{})}
+	c := &child{cmd: exec.Command(command[0], command[1:]...), url: make(chan string, 1), reached: make(chan struct{}), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stderr = &c.stderr
-	out := &firstURL{url: c.url}
+	out := &childOutput{child: c}
 	c.cmd.Stdout = out
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -100,29 +101,34 @@ func (c *child) complaint() (line string, err error) {
 	return line, nil
 }
 
-// firstURL sends the first URL that is written to it.
-type firstURL struct {
-	mu   sync.Mutex
-	url  chan string
-	text string
-	done bool
+// childOutput reads what a child writes.
+type childOutput struct {
+	*child
+	mu        sync.Mutex
+	text      string
+	listens   bool
+	hasPassed bool
 }
 
-func (f *firstURL) Write(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.text += string(p)
-	if _, rest, ok := strings.Cut(f.text, "http://"); ok && !f.done {
+func (o *childOutput) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text += string(p)
+	if _, rest, ok := strings.Cut(o.text, "http://"); ok && !o.listens {
 		if host, _, ok := strings.Cut(rest, ","); ok {
-			f.done = true
-			f.url <- "http://" + host
+			o.listens = true
+			o.url <- "http://" + host
 		}
+	}
+	if strings.Contains(o.text, "failpoint print") && !o.hasPassed {
+		o.hasPassed = true
+		close(o.reached)
 	}
 	return len(p), nil
 }
 
-func (f *firstURL) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	close(f.url)
+func (o *childOutput) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.url)
 }
