@@ -2,6 +2,7 @@ package eventloop
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -15,30 +16,39 @@ type asked struct {
 	callee  statemachine.Name
 	derived bool // the caller's inputs are journaled
 	timer   *timer
-	entry   *entry // what the callee is given, unless only a snapshot knows of it
+	entry   *entry // what the callee is given, unless that is not known here
 }
 
 // callTo sends an input to another process, whose output is to come back.
 func (l *Loop) callTo(p *process, f statemachine.Effect, derived bool) {
 	a := &asked{id: l.id(derived), caller: p, tag: f.Tag, callee: f.Name, derived: derived}
+	l.addCall(a)
 	to, x, err := l.addressee(f)
-	l.calls[a.id] = a
 	if err != nil {
-		l.comeBack(a, statemachine.NewReply(a.tag, a.callee, nil, err), derived)
+		l.comeBack(a, nil, err, derived)
 		return
 	}
 	a.timer = l.addTimer(&timer{proc: p, call: a, derived: derived}, f.After)
 	if l.replays() && !to.derives() {
 		return
 	}
-	if l.full(to, derived) {
-		err := refused(f.Name, statemachine.NotApplied, statemachine.ErrOverloaded)
-		l.comeBack(a, statemachine.NewReply(a.tag, a.callee, nil, err), derived && to.derives())
+	if err := l.noRoom(to, derived); err != nil {
+		l.comeBack(a, nil, err, derived && to.derives())
 		return
 	}
 	e := l.letter(to, kindInput, derived)
 	e.x, e.asked, e.letter, a.entry = x, a, true, e
 	l.send(e, derived)
+}
+
+func (l *Loop) addCall(a *asked) {
+	l.calls[a.id] = a
+	p := a.caller
+	if p.calls == nil {
+		p.calls = map[uint64]*asked{}
+	}
+	p.calls[a.id] = a
+	p.owed++
 }
 
 // replied has the answer to a machine's call, which e was.
@@ -51,25 +61,30 @@ func (l *Loop) replied(e *entry, err error, derived bool) {
 	if err == nil {
 		out = e.proc.Output(e.x)
 	}
-	l.comeBack(a, statemachine.NewReply(a.tag, a.callee, out, err), derived)
+	l.comeBack(a, out, err, derived)
 }
 
 // comeBack gives the caller its reply. One that does not follow from the
 // journal, for a caller that does, goes through it.
-func (l *Loop) comeBack(a *asked, m statemachine.Message, derived bool) {
+func (l *Loop) comeBack(a *asked, out any, err error, derived bool) {
+	m := statemachine.NewReply(a.tag, a.callee, out, err)
 	if a.derived && !derived {
-		e := l.letter(a.caller, kindMessage, false)
-		e.msg, e.asked = m, a
-		l.queue.pushOwn(e, false)
+		if l.lastWords() {
+			e := l.letter(a.caller, kindMessage, false)
+			e.msg, e.asked = m, a
+			l.queue.pushOwn(e, false)
+		}
 		return
 	}
 	l.forgetCall(a)
-	l.tellProcess(a.caller, m, derived)
+	l.tellAtOnce(a.caller, m, derived)
 }
 
 // forgetCall ends the wait for a reply.
 func (l *Loop) forgetCall(a *asked) {
 	delete(l.calls, a.id)
+	delete(a.caller.calls, a.id)
+	a.caller.owed--
 	l.cancelTimer(a.timer)
 	if e := a.entry; e != nil && e.kept.Load() {
 		e.proc.drop(e)
@@ -79,85 +94,17 @@ func (l *Loop) forgetCall(a *asked) {
 // timedOut answers a call whose time is over.
 func (l *Loop) timedOut(a *asked, derived bool) {
 	outcome := statemachine.Unknown
-	if e := a.entry; e != nil && e.kept.Load() {
+	if e := a.entry; e != nil && e.kept.Load() && (e.journaled() || !a.derived) { // what a replay knows too
 		outcome = statemachine.Applied
 	}
-	err := refused(a.callee, outcome, fmt.Errorf("%w: the call's time is over", statemachine.ErrDeadline))
-	l.comeBack(a, statemachine.NewReply(a.tag, a.callee, nil, err), derived)
-}
-
-// monitor has p told when the process called name ends.
-func (l *Loop) monitor(p *process, name statemachine.Name, derived bool) {
-	to := l.procs.find(name)
-	if to == nil || !to.alive {
-		l.tellProcess(p, statemachine.MonitorDown{Name: name, Reason: statemachine.NoProcess}, derived)
-		return
-	}
-	if !slices.Contains(to.watchers, p) {
-		to.watchers = append(to.watchers, p)
-		p.watches = append(p.watches, to)
-	}
-}
-
-func (l *Loop) demonitor(p *process, name statemachine.Name) {
-	if to := l.procs.find(name); to != nil {
-		to.watchers = without1(to.watchers, p)
-		p.watches = without1(p.watches, to)
-	}
-	// One that is on its way already does not come either.
-	for _, post := range l.posts {
-		for e := post.list.head; e != nil; e = e.next {
-			if m, ok := e.msg.(statemachine.MonitorDown); ok && e.proc == p && m.Name == name {
-				e.kind = kindDrop
-			}
-		}
-	}
-}
-
-// link ties two processes.
-func (l *Loop) link(p *process, name statemachine.Name, derived bool) {
-	to := l.procs.find(name)
-	switch {
-	case to == p:
-	case to == nil || !to.alive:
-		l.linkBroke(p, name, statemachine.NoProcess, derived)
-	case !slices.Contains(p.links, to):
-		p.links, to.links = append(p.links, to), append(to.links, p)
-	}
-}
-
-func unlink(p, to *process) {
-	if to != nil {
-		p.links, to.links = without1(p.links, to), without1(to.links, p)
-	}
-}
-
-// linkBroke tells p that a process it is linked to has ended, or ends it too.
-func (l *Loop) linkBroke(p *process, name statemachine.Name, r statemachine.Reason, derived bool) {
-	switch {
-	case p.traps:
-		l.tellProcess(p, statemachine.Exit{Name: name, Reason: r}, derived)
-	case r.Class != statemachine.ClassNormal && !(l.replays() && !p.derives() && !derived):
-		e := l.letter(p, kindExit, derived)
-		e.reason, e.life, e.letter = r, p.life.Load(), true
-		l.send(e, derived)
-	}
-}
-
-// without1 returns list without p.
-func without1(list []*process, p *process) []*process {
-	if i := slices.Index(list, p); i >= 0 {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
+	l.comeBack(a, nil, refused(a.callee, outcome, fmt.Errorf("%w: the call's time is over", statemachine.ErrDeadline)), derived)
 }
 
 // parted ends what tied p, whose life has ended because of r, to others: it is
 // told to those who wait, watch or are linked.
 func (l *Loop) parted(p *process, r statemachine.Reason) {
 	for _, e := range p.inOrder() {
-		err := refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: r})
-		l.answer(e, err)
+		l.answer(e, refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: r}))
 	}
 	watchers, links := p.watchers, p.links
 	p.watchers, p.links = nil, nil
@@ -167,7 +114,7 @@ func (l *Loop) parted(p *process, r statemachine.Reason) {
 	}
 	for _, to := range links {
 		to.links = without1(to.links, p)
-		l.linkBroke(to, p.name, r, true)
+		l.linkBroke(to, p.name, r, true, false)
 	}
 	p.gen.Store(0)
 	l.outside.ended(p.name, r)
@@ -185,40 +132,83 @@ func (l *Loop) cutOff(p *process) {
 		}
 	}
 	l.forgetLife(p)
-	if !p.derives() {
-		for _, w := range l.works {
-			if w.proc == p {
-				l.dropWork(w)
-			}
-		}
-	}
 }
 
-// forgetLife drops what belonged to a life of p that has ended.
+// forgetLife drops what belonged to a life of p that has ended. What is on its
+// way to that life comes to no other: see standing.
 func (l *Loop) forgetLife(p *process) {
 	for _, to := range p.watches {
 		to.watchers = without1(to.watchers, p)
 	}
+	for _, w := range p.watchers {
+		w.watches = without1(w.watches, p)
+	}
 	for _, to := range p.links {
 		to.links = without1(to.links, p)
 	}
-	for _, e := range p.first {
-		l.queue.recycle(e)
-	}
-	p.callers, p.watchers, p.watches, p.links, p.first, p.traps = nil, nil, nil, nil, nil, false
-	if !p.Durable() {
-		l.forgetAll(p)
+	p.callers, p.watchers, p.watches, p.links, p.traps, p.continues = nil, nil, nil, nil, false, 0
+	if !l.lasts(p) {
+		l.forgetState(p)
 	}
 }
 
-// forgetAll drops what belongs to p's state, which is gone.
-func (l *Loop) forgetAll(p *process) {
+// lasts reports whether what belongs to the state of p outlives its life, as
+// the state does.
+func (l *Loop) lasts(p *process) bool { return p.Durable() && l.cfg.Durability != None }
+
+// forgetState drops what belongs to a state of p that is gone.
+func (l *Loop) forgetState(p *process) {
 	for _, t := range p.timers {
 		l.cancelTimer(t)
 	}
-	for _, a := range l.calls {
-		if a.caller == p {
-			l.forgetCall(a)
+	for _, a := range p.calls {
+		l.forgetCall(a)
+	}
+	for _, w := range p.works {
+		l.dropWork(w)
+	}
+}
+
+// inheritState gives p what belongs to the state of old, which p has now.
+func (l *Loop) inheritState(p, old *process) {
+	if !l.lasts(old) || !l.lasts(p) {
+		l.forgetState(old)
+		return
+	}
+	p.timers, old.timers = old.timers, nil
+	for _, t := range p.timers {
+		t.proc = p
+	}
+	p.calls, old.calls = old.calls, nil
+	for _, a := range p.calls {
+		a.caller = p
+		p.owed++
+		if a.timer != nil {
+			a.timer.proc = p
 		}
 	}
 }
+
+// orphanedCalls answers the calls of which nothing is left but that they were
+// made: to processes that are not journaled, by a program that has ended.
+func (l *Loop) orphanedCalls() {
+	for _, id := range slices.Sorted(maps.Keys(l.calls)) {
+		if a := l.calls[id]; a.entry == nil {
+			err := &statemachine.ExitError{Name: a.callee, Reason: statemachine.Killed}
+			l.comeBack(a, nil, refused(a.callee, statemachine.Unknown, err), true)
+		}
+	}
+}
+
+// orphanedRequests answers those that a program has not lived to see answered.
+func (l *Loop) orphanedRequests() {
+	for _, e := range slices.Clone(l.requests) {
+		l.answer(e, statemachine.ErrStopping)
+	}
+}
+
+// owedMax is how many answers a process may have to come that it did not wait
+// for: one that asks without end ends.
+const owedMax = 1 << 16
+
+var errOwed = fmt.Errorf("%w: it has asked for more than %d things, and goes on", statemachine.ErrOverloaded, owedMax)

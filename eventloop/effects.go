@@ -50,7 +50,7 @@ func (l *Loop) carryOne(p *process, f statemachine.Effect, derived bool) {
 	case statemachine.EffectLink:
 		l.link(p, f.Name, derived)
 	case statemachine.EffectUnlink:
-		unlink(p, l.procs.find(f.Name))
+		l.unlink(p, f.Name, derived)
 	case statemachine.EffectTrapExits:
 		p.traps = f.On
 	case statemachine.EffectReply:
@@ -68,13 +68,19 @@ func (l *Loop) carryOne(p *process, f statemachine.Effect, derived bool) {
 	}
 }
 
-// goOnWith has p continue, before anything else comes to it.
+// goOnWith has p continue: until it has, everything else that comes to it waits.
 func (l *Loop) goOnWith(p *process, tag string, derived bool) {
-	e := l.letter(p, kindMessage, derived)
-	e.msg = statemachine.Continue{Tag: tag}
-	p.first = append(p.first, e)
-	p.Hide() // until it has
-	l.revive(p)
+	p.continues++
+	l.tellAtOnce(p, statemachine.Continue{Tag: tag}, derived)
+}
+
+// continued has what waited for p to continue stepped.
+func (l *Loop) continued(p *process) {
+	if p.blocked && p.continues == 0 {
+		p.blocked = false
+		l.revive(p)
+		l.settle()
+	}
 }
 
 // castTo sends an input to another process, or to the same.
@@ -87,8 +93,8 @@ func (l *Loop) castTo(p *process, f statemachine.Effect, derived bool) {
 	if l.replays() && !to.derives() {
 		return
 	}
-	if l.full(to, derived) {
-		l.undelivered(p, f.Name, refused(f.Name, statemachine.NotApplied, statemachine.ErrOverloaded), derived && to.derives())
+	if err := l.noRoom(to, derived); err != nil {
+		l.undelivered(p, f.Name, err, derived && to.derives())
 		return
 	}
 	e := l.letter(to, kindInput, derived)
@@ -129,13 +135,21 @@ func (l *Loop) tellProcess(p *process, m statemachine.Message, derived bool) {
 	l.tellCounted(p, m, derived, nil)
 }
 
+// tellAtOnce sends p a message that it did not have to wait for.
+func (l *Loop) tellAtOnce(p *process, m statemachine.Message, derived bool) {
+	l.tellCounted(p, m, derived, &p.owed)
+}
+
 // tellCounted sends p a message that is counted until it is stepped.
 func (l *Loop) tellCounted(p *process, m statemachine.Message, derived bool, counts *int) {
-	if l.replays() && !p.derives() {
+	if p.gone.Load() || l.replays() && !p.derives() {
 		return
 	}
 	e := l.letter(p, kindMessage, derived)
 	e.msg = m
+	if ofLife(m) || !l.lasts(p) {
+		e.life = p.life.Load()
+	}
 	if counts != nil {
 		e.counts = counts
 		*counts++
@@ -143,21 +157,32 @@ func (l *Loop) tellCounted(p *process, m statemachine.Message, derived bool, cou
 	l.send(e, derived)
 }
 
+// ofLife reports whether m concerns one life of a process, and not its state.
+func ofLife(m statemachine.Message) bool {
+	switch m.(type) {
+	case statemachine.Continue, statemachine.MonitorDown, statemachine.Exit:
+		return true
+	}
+	return false
+}
+
 // derives reports whether what p asks for follows from the journal.
 func (p *process) derives() bool { return p.journaled }
 
 // childEffect asks a supervisor for a change of its children.
 func (l *Loop) childEffect(p *process, f statemachine.Effect, derived bool) {
-	c, ok := f.Value.(supervisor.ChildEffect)
-	if !ok {
-		err := refused(f.Name, statemachine.NotApplied, fmt.Errorf("%w: %T is nothing that a supervisor is asked for", statemachine.ErrInput, f.Value))
-		l.tellProcess(p, statemachine.ChildReply{Tag: f.Tag, Sup: f.Name, Err: err}, derived)
-		return
-	}
-	r := &request{op: opsOfEffects[c.Op], sup: f.Name, child: c.Child, spec: c.Spec}
+	c, _ := f.Value.(supervisor.ChildEffect)
+	op, known := opsOfEffects[c.Op]
+	r := &request{op: op, sup: f.Name, child: c.Child, spec: c.Spec}
 	e := l.letter(nil, kindRequest, derived)
 	e.req, e.sender, e.tag, e.letter, r.entry = r, p, f.Tag, true, e
-	if err := l.prepare(r); err != nil {
+	e.counts = &p.owed
+	p.owed++
+	err := supervisor.ErrInvalidChildType
+	if known && (c.Spec != nil || op != opStart) {
+		err = l.prepare(r)
+	}
+	if err != nil {
 		l.answer(e, err)
 		return
 	}
@@ -195,13 +220,22 @@ func (l *Loop) replyTo(f statemachine.Effect, derived bool) {
 		return
 	}
 	e := p.callers[f.From]
-	if e == nil {
-		return
+	switch {
+	case e == nil:
+	case e.key != "" && p.derives() && !derived: // what is remembered under the key follows from the journal
+		l.queue.pushOwn(&entry{kind: kindAnswer, proc: p, from: f.From, out: f.Value}, false)
+	default:
+		l.replyWith(e, f.Value, derived)
 	}
+}
+
+// replyWith answers e, a caller that was kept waiting.
+func (l *Loop) replyWith(e *entry, out any, derived bool) {
+	p := e.proc
 	var err error
-	if !p.SetOutput(e.x, f.Value) {
-		_, out := p.Describe()
-		err = refused(p.name, statemachine.Applied, fmt.Errorf("%w: it answers %s, and the reply was a %T", statemachine.ErrOutput, out, f.Value))
+	if !p.SetOutput(e.x, out) {
+		_, is := p.Describe()
+		err = refused(p.name, statemachine.Applied, fmt.Errorf("%w: it answers %s, and the reply was a %T", statemachine.ErrOutput, is, out))
 	}
 	if e.asked == nil {
 		p.drop(e)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
 )
@@ -17,6 +18,7 @@ const (
 	factReply   = 'r' // the reply to a call, which follows
 	factWork    = 'w' // the end of a work, which follows
 	factTold    = 'm' // a message, which follows; the number is 0
+	factAnswer  = 'a' // the reply to a caller, the number, which follows
 )
 
 // writeMessage adds what a process is told, of something that a replay would
@@ -24,30 +26,47 @@ const (
 func (l *Loop) writeMessage(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
 	switch {
-	case l.told: // it comes again after the next start of the program
+	case l.told || !l.stands(e): // what was told comes again after the next start of the program
 		l.answer(e, nil)
 		return false
-	case !p.ready:
+	case !p.open():
 		l.wait(e)
 		return false
 	}
-	err := w.AddFunc(journal.KindMessage, string(p.name), func(dst []byte) ([]byte, error) {
-		switch {
-		case e.timer != nil && e.timer.call != nil:
-			return binary.AppendUvarint(append(dst, factTimeout), e.timer.call.id), nil
-		case e.timer != nil:
-			return append(binary.AppendUvarint(append(dst, factTimer), e.id), e.timer.name...), nil
-		case e.asked != nil:
-			return l.appendMessage(binary.AppendUvarint(append(dst, factReply), e.asked.id), e)
-		case e.work != nil:
-			return l.appendMessage(binary.AppendUvarint(append(dst, factWork), e.work.id), e)
-		}
-		return l.appendMessage(append(dst, factTold, 0), e)
-	})
+	err := w.AddFunc(journal.KindMessage, string(p.name), func(dst []byte) ([]byte, error) { return l.appendFact(dst, e) })
 	if err != nil {
 		return l.unwritten(w, e, now, err)
 	}
 	e.time, e.seed = now, seedOf(now, w.Len())
+	return true
+}
+
+func (l *Loop) appendFact(dst []byte, e *entry) ([]byte, error) {
+	switch {
+	case e.timer != nil && e.timer.call != nil:
+		return binary.AppendUvarint(append(dst, factTimeout), e.timer.call.id), nil
+	case e.timer != nil:
+		return append(binary.AppendUvarint(append(dst, factTimer), e.id), e.timer.name...), nil
+	case e.asked != nil:
+		return l.appendMessage(binary.AppendUvarint(append(dst, factReply), e.asked.id), e)
+	case e.work != nil:
+		return l.appendMessage(binary.AppendUvarint(append(dst, factWork), e.work.id), e)
+	}
+	return l.appendMessage(append(dst, factTold, 0), e)
+}
+
+// writeAnswer adds the reply to a caller that one has given who is not journaled.
+func (l *Loop) writeAnswer(w *journal.Builder, e *entry, now int64) bool {
+	err := w.AddFunc(journal.KindMessage, string(e.proc.name), func(dst []byte) ([]byte, error) {
+		return e.proc.AppendOutputValue(binary.AppendUvarint(append(dst, factAnswer), uint64(e.from)), codec.Msgpack, e.out)
+	})
+	if err != nil { // it is none: as a replay has it
+		e.out = nil
+		if err := w.Add(journal.KindMessage, string(e.proc.name), binary.AppendUvarint([]byte{factAnswer}, uint64(e.from))); err != nil {
+			panic(err) // its name is that of a process
+		}
+	}
+	e.time = now
 	return true
 }
 
@@ -102,6 +121,14 @@ func (l *Loop) readMessage(data []byte, e *entry) error {
 		e.asked = l.calls[id]
 	case factWork:
 		e.work = l.works[id]
+	case factLink, factUnlink:
+		return l.readBind(data, e)
+	case factAnswer:
+		e.kind, e.from = kindAnswer, statemachine.From(id)
+		if len(rest) > 0 {
+			e.out, err = e.proc.DecodeOutput(rest)
+		}
+		return err
 	}
 	if e.asked == nil && e.work == nil && kind != factTold {
 		return nil
@@ -121,7 +148,7 @@ func cutMessage(data []byte) (kind byte, id uint64, rest []byte, err error) {
 		return 0, 0, nil, errors.New("a message without data")
 	}
 	switch kind = data[0]; kind {
-	case factTimer, factTimeout, factReply, factWork, factTold:
+	case factTimer, factTimeout, factReply, factWork, factTold, factAnswer, factLink, factUnlink:
 	default:
 		return 0, 0, nil, fmt.Errorf("a message of the unknown kind %q", kind)
 	}
@@ -130,4 +157,40 @@ func cutMessage(data []byte) (kind byte, id uint64, rest []byte, err error) {
 		return 0, 0, nil, errors.New("a message without a number")
 	}
 	return kind, id, data[1+n:], nil
+}
+
+// fullReason marks the class of a reason that is written in full. Those of
+// before have the text of their detail behind the class.
+const fullReason = 0x80
+
+// appendReason appends a reason: what a message keeps of it.
+func appendReason(dst []byte, r statemachine.Reason) []byte {
+	if r.Detail == nil {
+		return append(dst, byte(r.Class))
+	}
+	dst, err := statemachine.AppendMessage(append(dst, byte(r.Class)|fullReason), statemachine.MonitorDown{Reason: r}, nil, nil)
+	if err != nil {
+		panic(err) // texts are bounded
+	}
+	return dst
+}
+
+// readReason is the inverse of appendReason.
+func readReason(data []byte) (statemachine.Reason, error) {
+	switch {
+	case len(data) == 0:
+		return statemachine.Killed, nil
+	case data[0]&fullReason != 0:
+		m, err := statemachine.DecodeMessage(data[1:], nil, nil)
+		down, ok := m.(statemachine.MonitorDown)
+		if err == nil && !ok {
+			err = errors.New("a message that is no reason")
+		}
+		return down.Reason, err
+	}
+	r := statemachine.Reason{Class: statemachine.Class(data[0])}
+	if len(data) > 1 {
+		r.Detail = errors.New(string(data[1:]))
+	}
+	return r, nil
 }

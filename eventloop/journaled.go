@@ -96,9 +96,7 @@ func (l *Loop) parts(dst []*entry, e *entry) bool {
 // births reports whether what is committed and not applied may replace a process
 // by another of the same name: then what is written now is for the old one.
 func (l *Loop) births() bool {
-	return len(l.flight) > 0 && (l.changed || slices.ContainsFunc(l.flight, func(e *entry) bool {
-		return e.kind == kindRequest && (e.req.op == opStart || e.req.op == opChange)
-	}))
+	return len(l.flight) > 0 // whose steps may ask for that
 }
 
 // takeOver goes on for a goroutine that a codec is ending, by runtime.Goexit,
@@ -134,6 +132,10 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return !e.derived || r.writeFact(w, e, now)
 	case e.kind == kindMessage:
 		return !p.journaled || l.writeMessage(w, e, now)
+	case e.kind == kindBind:
+		return l.writeBind(w, e, now)
+	case e.kind == kindAnswer:
+		return l.writeAnswer(w, e, now)
 	case e.key != "" && l.repeated(e):
 		return false
 	case l.cut:
@@ -141,7 +143,7 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return false
 	case !p.journaled || p.IsReadOnly(e.x):
 		return true
-	case !p.ready || p.suspended() && len(p.committed) >= l.queue.bound:
+	case !p.open() || p.suspended() && len(p.committed) >= l.queue.bound:
 		l.wait(e)
 		return false
 	}
@@ -153,7 +155,7 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 	return true
 }
 
-// writeExit writes the class of the reason, a byte, and its detail in words.
+// writeExit writes the reason.
 func (l *Loop) writeExit(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
 	if e.life != 0 && e.life != p.life.Load() || p.reported || !p.alive {
@@ -162,27 +164,11 @@ func (l *Loop) writeExit(w *journal.Builder, e *entry, now int64) bool {
 	}
 	p.reported, p.ready = true, false
 	p.Hide()
-	data := []byte{byte(e.reason.Class)}
-	if e.reason.Detail != nil {
-		data = append(data, e.reason.Detail.Error()...)
-	}
-	if err := w.Add(journal.KindExit, string(p.name), data[:min(len(data), exitBytesMax)]); err != nil {
+	if err := w.Add(journal.KindExit, string(p.name), appendReason(nil, e.reason)); err != nil {
 		panic(err) // neither name nor text can be too long
 	}
 	e.time = now
 	return true
-}
-
-// readReason is the inverse of what writeExit writes.
-func readReason(data []byte) statemachine.Reason {
-	if len(data) == 0 {
-		return statemachine.Killed
-	}
-	r := statemachine.Reason{Class: statemachine.Class(data[0])}
-	if len(data) > 1 {
-		r.Detail = errors.New(string(data[1:]))
-	}
-	return r
 }
 
 // seedOf returns the randomness of the n-th record of the batch of a time.
@@ -324,7 +310,7 @@ func (p *process) sized(e statemachine.Encoder) journal.Encode {
 // is half done.
 func (l *Loop) checkpoint() {
 	d := &l.disk
-	if d.tail < l.cfg.SnapshotBytes && d.entries < l.cfg.SnapshotEntries || d.saving.Load() || l.changed || l.leaving || l.ended != nil || l.unapplied() || !l.tree.Quiet() {
+	if d.tail < l.cfg.SnapshotBytes && d.entries < l.cfg.SnapshotEntries || d.saving.Load() || l.changed || l.leaving || l.ended != nil || !l.tree.Quiet() {
 		return
 	}
 	for _, e := range l.flight {

@@ -53,8 +53,10 @@ type Loop struct {
 	sent      uint64
 	calls     map[uint64]*asked
 	works     map[uint64]*work
-	todo      []func() // works that wait for a goroutine
+	todo      []*work  // works that wait for a goroutine
+	idle      int      // of them: those that were dropped
 	busy      int      // goroutines that work
+	requests  []*entry // of machines, which supervisors have not answered
 	clockwork timers
 	windows   [2]window // of idempotency keys
 	armed     int64     // when the goroutine is woken for them; 0 for never
@@ -131,6 +133,8 @@ func (l *Loop) run(e *entry) {
 	switch e.kind {
 	case kindInput, kindMessage:
 		switch {
+		case e.kind == kindMessage && !l.stands(e):
+			l.answer(e, nil)
 		case !p.takes(e):
 			l.wait(e)
 		case !l.concerns(e):
@@ -157,28 +161,44 @@ func (l *Loop) run(e *entry) {
 		}
 	case kindGoOn:
 		l.post(e.derived).asked = false
+	case kindBind:
+		l.bound(e)
+	case kindAnswer:
+		if waits := p.callers[e.from]; waits != nil {
+			l.replyWith(waits, e.out, true)
+		}
 	}
 }
 
-// concerns reports whether e, a message, is still to be stepped: what it is the
-// end of may have been cancelled meanwhile.
+// stands reports whether a message is still to be told: its life may have ended,
+// or what it is the end of may have been cancelled meanwhile.
+func (l *Loop) stands(e *entry) bool {
+	switch p := e.proc; {
+	case p.gone.Load() || e.life != 0 && (e.life != p.life.Load() || !p.alive):
+		return false
+	case e.timer != nil:
+		return l.runs(e.timer, e.id)
+	case e.asked != nil:
+		return l.calls[e.asked.id] == e.asked
+	case e.work != nil:
+		return l.works[e.work.id] == e.work
+	}
+	return true
+}
+
+// concerns ends what e, a message that stands, is the end of, and reports
+// whether there is anything to be told.
 func (l *Loop) concerns(e *entry) bool {
-	switch a, w := e.asked, e.work; {
+	switch {
 	case e.kind == kindInput:
 	case e.timer != nil:
 		return l.rang(e)
-	case a != nil:
+	case e.asked != nil:
+		l.forgetCall(e.asked)
 		e.asked = nil
-		if l.calls[a.id] != a {
-			return false
-		}
-		l.forgetCall(a)
-	case w != nil:
+	case e.work != nil:
+		l.dropWork(e.work)
 		e.work = nil
-		if l.works[w.id] != w {
-			return false
-		}
-		l.dropWork(w)
 	}
 	return true
 }
@@ -215,13 +235,14 @@ func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	if p.sys != nil {
 		l.sawStep(p, e, noReply || x != nil && x.NoReply)
 	}
+	if x == nil && p.owed > owedMax {
+		x = &statemachine.Stop{Reason: statemachine.Crash(errOwed)}
+	}
 	if x == nil {
 		if !noReply {
 			l.answer(e, nil)
 		}
-		if len(p.first) > 0 {
-			l.settle()
-		}
+		l.continued(p)
 		return nil
 	}
 	if noReply {
@@ -294,7 +315,8 @@ func (l *Loop) exitOf(p *process, e *entry, r statemachine.Reason) {
 	}
 	p.ready = false
 	p.Hide()
-	l.queue.pushOwn(&entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}, true)
+	front := p.binding == 0 // else behind those whom it is to be told to
+	l.queue.pushOwn(&entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}, front)
 }
 
 // enter takes the role, as soon as who has it gives it back.
@@ -324,7 +346,7 @@ func (l *Loop) enterFor(p *process, code *statemachine.Process) bool {
 	if p.journaled || l.stopping.Load() || !l.tryEnter() {
 		return false
 	}
-	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.ready || p.sys != nil || p.code.Load() != code {
+	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.open() || p.sys != nil || p.code.Load() != code {
 		l.exit()
 		return false
 	}

@@ -27,7 +27,7 @@ func (l *Loop) post(derived bool) *post {
 func (l *Loop) letter(p *process, k kind, derived bool) *entry {
 	e := l.queue.fresh()
 	e.kind, e.proc, e.answered = k, p, true
-	if derived && (p == nil || p.derives() || l.replays()) {
+	if derived && (p == nil || p.derives()) {
 		l.sent++
 		e.time, e.seed = max(l.at, 1), (uint64(l.at)^l.sent<<32)*0xbf58476d1ce4e5b9|1
 	}
@@ -51,8 +51,19 @@ func (l *Loop) send(e *entry, derived bool) {
 	}
 }
 
+// noRoom returns why a machine can send to nothing now.
+func (l *Loop) noRoom(to *process, derived bool) error {
+	switch {
+	case l.full(to, derived):
+		return refused(to.name, statemachine.NotApplied, statemachine.ErrOverloaded)
+	case to.derives() && !derived && !l.lastWords():
+		return refused(to.name, statemachine.NotApplied, statemachine.ErrStopping)
+	}
+	return nil
+}
+
 // full reports whether there is no room for what is sent to p: where it would
-// be sent to, or, with those that wait for p to be up.
+// be sent to, or with those that wait for p.
 func (l *Loop) full(p *process, derived bool) bool {
 	switch {
 	case derived && p.derives():
@@ -97,15 +108,18 @@ func (l *Loop) deliverRest() {
 	}
 }
 
-// farewell is how many times letters letters are stepped at most once Stop was
-// called: machines that send without end would go on for ever.
+// farewell is how often machines may keep the queue from being empty once Stop
+// was called: those that send without end would do so for ever.
 const farewell = 1 << 10
 
-func (l *Loop) mayGoOn() bool {
+func (l *Loop) mayGoOn() bool { return !l.leaving && l.ended == nil && l.lastWords() }
+
+// lastWords reports whether something may be queued because of machines yet.
+func (l *Loop) lastWords() bool {
 	if l.stopping.Load() {
 		l.farewell--
 	}
-	return l.farewell > 0 && !l.leaving && l.ended == nil
+	return l.farewell > 0
 }
 
 // step steps what e says, an input or a message, by its process, which can.
@@ -125,6 +139,12 @@ func (l *Loop) step(e *entry) {
 	}
 	l.current, l.running = e, p
 	e.sender = nil // it is delivered
+	if isContinue(e) {
+		p.continues--
+	}
+	if p.continues > 0 {
+		l.moment.Hide()
+	}
 	if e.kind == kindMessage {
 		x, ok, crash := p.FromMessage(e.msg)
 		if crash != nil {
@@ -134,6 +154,7 @@ func (l *Loop) step(e *entry) {
 		if !ok {
 			l.current, l.running = nil, nil
 			l.answer(e, nil)
+			l.continued(p)
 			return
 		}
 		e.x = x
@@ -157,6 +178,9 @@ func (l *Loop) id(derived bool) uint64 {
 	return l.ids[0] << 1
 }
 
+// isDerived reports whether id has given the number for a replay to give again.
+func isDerived(id uint64) bool { return id&1 != 0 }
+
 // answer tells whoever waits for e what became of it. It is the last use of e.
 func (l *Loop) answer(e *entry, err error) {
 	if e != nil && e.key != "" {
@@ -168,7 +192,9 @@ func (l *Loop) answer(e *entry, err error) {
 		l.replied(e, err, e.journaled())
 	case e.kind == kindRequest && e.sender != nil:
 		r := e.req
-		l.tellProcess(e.sender, statemachine.ChildReply{Tag: e.tag, Sup: r.sup, Child: r.child, Err: r.failedOrNil(err)}, e.journaled())
+		l.requests = without1(l.requests, e)
+		*e.counts--
+		l.tellAtOnce(e.sender, statemachine.ChildReply{Tag: e.tag, Sup: r.sup, Child: r.child, Err: r.failedOrNil(err)}, e.journaled())
 	case err != nil && e.kind == kindInput && e.sender != nil:
 		l.undelivered(e.sender, e.proc.name, err, e.journaled())
 		e.sender = nil

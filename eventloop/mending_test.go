@@ -32,6 +32,9 @@ func obeyMore(in do, s diary, fx *statemachine.Effects[string]) diary {
 		}
 	case "send":
 		to.Cast(fx, do{Word: in.Text})
+	case "send2":
+		to.Cast(fx, do{Word: in.Text})
+		statemachine.To[do, string](in.Then).Cast(fx, do{Word: in.Text})
 	case "both": // what another does, and then this one
 		to.Cast(fx, do{Word: in.Text})
 		statemachine.To[do, string](fx.Self()).Cast(fx, do{Word: in.Then, Name: in.Name})
@@ -41,6 +44,21 @@ func obeyMore(in do, s diary, fx *statemachine.Effects[string]) diary {
 		} else {
 			s.Told = append(s.Told[:len(s.Told):len(s.Told)], "x")
 		}
+	case "casts-then":
+		for range int(in.After) {
+			to.Cast(fx, do{Word: "told", Text: "x"})
+		}
+	case "calls-nobody":
+		for range 10 {
+			statemachine.To[do, string]("nobody").Call(fx, "more", do{}, 0)
+		}
+	case "unlink":
+		fx.Unlink(statemachine.Name(in.Name))
+	case "nil child":
+		supervisor.StartChild(fx, "nil", "root", nil)
+		fx.Record(statemachine.Effect{Kind: statemachine.EffectChild, Name: "root", Tag: "odd", Value: supervisor.ChildEffect{Op: 77}})
+	case "back and forth":
+		to.Cast(fx, do{Word: in.Word, Name: string(fx.Self())})
 	case "wait-for":
 		to.Cast(fx, do{Word: "keep", From: fx.NoReply()})
 	case "keep":

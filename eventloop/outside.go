@@ -104,10 +104,10 @@ func (l *Loop) exitSignal(n *supervisor.Node, e *entry) {
 	case n.IsSupervisor() && r.reason.Class != statemachine.ClassNormal:
 		l.tree.Stop(n, r.reason)
 	case p == nil || !p.alive:
-	case p.traps:
-		l.tellProcess(p, statemachine.Exit{Name: r.child, Reason: r.reason}, e.journaled())
-	case r.reason.Class != statemachine.ClassNormal:
+	case p.derives() && !p.traps && r.reason.Class != statemachine.ClassNormal:
 		l.exits(p, r.reason)
+	default:
+		l.linkBroke(p, r.child, r.reason, e.journaled(), false)
 	}
 	l.answer(e, nil)
 }

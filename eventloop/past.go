@@ -60,6 +60,9 @@ func (l *Loop) recover() error {
 		dropped: map[statemachine.Name]bool{},
 	}
 	l.past = p
+	for _, p := range l.procs.all() {
+		p.journaled = p.Durable()
+	}
 	read := make(chan error, 1)
 	go func() { // which a codec may end
 		err := errGoexit
@@ -76,6 +79,12 @@ func (l *Loop) recover() error {
 		err = failed // and the replay has just seen the end of the batches
 	}
 	l.past = nil
+	if l.cfg.Durability != Always {
+		for _, p := range l.procs.all() {
+			p.journaled = false
+		}
+		l.windows[0], l.windows[1] = l.windows[1], window{}
+	}
 	return err
 }
 
@@ -114,7 +123,7 @@ func (l *Loop) load(s journal.Snapshot) error {
 		}
 		p.size.Store(int64(len(state)))
 	}
-	l.disk.last, l.disk.time = s.Index, s.Time
+	l.disk.last, l.disk.time, l.at = s.Index, s.Time, s.Time
 	l.clock.advance(s.Time)
 	l.past.tree = tree
 	if err := l.restore(kept); err != nil {
@@ -274,14 +283,22 @@ func (l *Loop) addressed(rec journal.Entry, e *entry) error {
 	}
 	e.proc = p
 	if rec.Kind == journal.KindExit {
-		e.kind, e.reason = kindExit, readReason(rec.Data)
-		return nil
+		e.kind = kindExit
+		var err error
+		e.reason, err = readReason(rec.Data)
+		return err
 	}
-	data := rec.Data
-	switch rec.Kind {
-	case journal.KindMessage:
-		return l.readMessage(data, e)
-	case journal.KindSent:
+	if rec.Kind == journal.KindMessage {
+		return l.readMessage(rec.Data, e)
+	}
+	e.kind = kindInput
+	return e.readRecord(rec.Kind, rec.Data)
+}
+
+// readRecord reads an input of the entry's process.
+func (e *entry) readRecord(kind journal.Kind, data []byte) error {
+	p := e.proc
+	if kind == journal.KindSent {
 		var err error
 		if data, err = e.readSent(data); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -290,10 +307,9 @@ func (l *Loop) addressed(rec journal.Entry, e *entry) error {
 			p.unread.Add(1)
 		}
 	}
-	x, err := p.Decode(codec.Msgpack, data)
-	if err != nil {
+	var err error
+	if e.x, err = p.Decode(codec.Msgpack, data); err != nil {
 		return fmt.Errorf("the input of %s: %w", p.name, err)
 	}
-	e.kind, e.x = kindInput, x
 	return nil
 }

@@ -1,6 +1,8 @@
 package eventloop
 
 import (
+	"cmp"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -34,15 +36,20 @@ type process struct {
 	dying     *dying   // its Terminate is running
 	unusable  error    // why what was saved for it cannot be loaded
 
-	callers  map[statemachine.From]*entry // who wait for a reply of a later step
-	timers   map[string]*timer            // by name
-	first    []*entry                     // what is stepped before anything else
-	watchers []*process                   // who monitor it
-	watches  []*process                   // whom it monitors
-	links    []*process
-	traps    bool   // exits of those it is linked to are messages
-	refused  [2]int // how many messages wait that say that a cast of it was not delivered: derived ones are the second
-	sys      *sys   // nil unless it is suspended or watched
+	callers   map[statemachine.From]*entry // who wait for a reply of a later step
+	timers    map[string]*timer            // by name
+	calls     map[uint64]*asked            // that it waits for
+	works     map[uint64]*work             // likewise
+	watchers  []*process                   // who monitor it
+	watches   []*process                   // whom it monitors
+	links     []*process                   // those linked to it, who are told of its end
+	binding   int                          // links of it that are on their way to the journal
+	continues int                          // messages Continue that it is to have before anything else
+	blocked   bool                         // something waits for these
+	owed      int                          // what it has asked for, and would have been answered at once: see owedMax
+	traps     bool                         // exits of those it is linked to are messages
+	refused   [2]int                       // how many messages wait that say that a cast of it was not delivered: derived ones are the second
+	sys       *sys                         // nil unless it is suspended or watched
 
 	held  list // inputs that wait for it to be up, not journaled; the queue's lock guards it
 	stays bool // they wait even when their callers have gone; the queue's lock guards it
@@ -56,7 +63,7 @@ type process struct {
 // takes reports whether p can step e now. What is in the journal is stepped
 // until the crash is there too, as it will be in a replay.
 func (p *process) takes(e *entry) bool {
-	return (p.ready || p.alive && e.journaled()) && !p.suspended()
+	return (p.ready || p.alive && e.journaled()) && !p.suspended() && (p.continues == 0 || isContinue(e))
 }
 
 // runs makes m the machine that p runs.
@@ -67,6 +74,14 @@ func (p *process) runs(m statemachine.Server, as statemachine.Process) {
 
 // front is the Process for a goroutine that does not hold the role.
 func (p *process) front() statemachine.Process { return *p.code.Load() }
+
+// open reports whether p can step anything.
+func (p *process) open() bool { return p.ready && p.continues == 0 }
+
+func isContinue(e *entry) bool {
+	_, ok := e.msg.(statemachine.Continue)
+	return ok
+}
 
 // owner returns the process of a worker's node.
 func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
@@ -88,7 +103,7 @@ func (l *Loop) addProcesses(specs []supervisor.Child, static bool) {
 func (l *Loop) addProcess(w supervisor.Worker, static bool) *process {
 	p := &process{name: w.Name, specified: w.Machine, static: static}
 	p.runs(w.Machine, w.Machine.New(w.Name, l.moment))
-	p.journaled = l.cfg.Durability == Always && p.Durable()
+	p.journaled = (l.cfg.Durability == Always || l.replays()) && p.Durable() // a journal may be of a program with Always
 	if l.replays() && !l.booting {
 		p.born = l.past.index
 	}
@@ -137,7 +152,8 @@ func (p *process) inherit(old *process) {
 // be expected.
 func (l *Loop) wait(e *entry) {
 	p := e.proc
-	if l.refuses(p) && !(l.ended != nil && e.journaled()) { // the next start of the program steps those
+	p.blocked = p.continues > 0
+	if !p.blocked && l.refuses(p) && !(l.ended != nil && e.journaled()) { // the next start of the program steps those
 		l.refuse(e, l.refusal())
 		return
 	}
@@ -180,12 +196,17 @@ func (l *Loop) refuseAs(e *entry, o statemachine.Outcome, err error) {
 
 // next takes the entry that is to be stepped first, of those that waited for p.
 func (l *Loop) next(p *process) *entry {
-	for _, list := range []*[]*entry{&p.first, &p.committed} {
-		if len(*list) > 0 {
-			e := (*list)[0]
-			*list = (*list)[1:]
-			return e
-		}
+	if p.suspended() {
+		return nil
+	}
+	if p.continues > 0 {
+		p.blocked = true
+		return l.nextContinue(p)
+	}
+	if len(p.committed) > 0 {
+		e := p.committed[0]
+		p.committed = p.committed[1:]
+		return e
 	}
 	p.committed = nil
 	if !p.ready {
@@ -196,6 +217,16 @@ func (l *Loop) next(p *process) *entry {
 		return nil
 	}
 	return l.queue.unhold(p)
+}
+
+// nextContinue takes the first Continue, if one waits, as p was suspended.
+func (l *Loop) nextContinue(p *process) *entry {
+	if i := slices.IndexFunc(p.committed, isContinue); i >= 0 {
+		e := p.committed[i]
+		p.committed = slices.Delete(p.committed, i, i+1)
+		return e
+	}
+	return l.queue.unholdContinue(p)
 }
 
 // stepWaiting steps one of the inputs that waited for a process that is up
@@ -224,6 +255,7 @@ func (l *Loop) refusal() error {
 // refuseWaiting refuses what waits for processes that will not come up.
 func (l *Loop) refuseWaiting() {
 	err := l.refusal()
+	slices.SortStableFunc(l.waiting, func(p, q *process) int { return cmp.Compare(p.name, q.name) }) // as in a replay
 	still := l.waiting[:0]
 	for _, p := range l.waiting {
 		if l.refuses(p) {

@@ -22,7 +22,7 @@ type entry struct {
 	proc     *process
 	x        any // kindInput: the exchange
 
-	life   uint32              // kindExit: the life that ends; 0 for whichever
+	life   uint32              // kindExit, kindMessage: the life that ends, or is told; 0 for whichever
 	reason statemachine.Reason // kindExit: why
 	pid    supervisor.PID      // kindRetry: the supervisor
 	node   *supervisor.Node    // kindRetry: its child
@@ -42,9 +42,12 @@ type entry struct {
 	work   *work                // kindMessage: its end
 	asked  *asked               // kindInput: the machine's call that it is; kindMessage: the reply to it
 	letter bool                 // sent by a machine, which waits for no answer here
-	sender *process             // kindInput: who is told if it is not delivered; kindRequest: who is answered
-	counts *int                 // kindMessage: how many of its sort wait
-	tag    string               // kindRequest: the sender's word for it
+	sender *process             // kindInput: who is told if it is not delivered; kindRequest: who is answered; kindExit: who has ended; kindBind: who was linked
+	counts *int                 // kindMessage, kindRequest: what counts it as long as it waits
+	linked bool                 // kindBind: it is a link, or none any more
+	gens   [2]uint32            // kindBind: which lives
+	out    any                  // kindAnswer: the reply
+	tag    string               // kindRequest: the sender's word for it; kindBind: the sender's name
 
 	derived bool // kindGoOn: of which post
 
@@ -70,6 +73,8 @@ const (
 	kindMessage // a process is told something
 	kindGoOn    // more letters may be stepped
 	kindDrop    // a letter that was taken back
+	kindBind    // a process is linked with another, which is not journaled
+	kindAnswer  // a caller that was kept waiting has its reply
 )
 
 // list is a doubly linked list of entries in arrival order.
@@ -244,6 +249,19 @@ func (q *queue) unhold(p *process) *entry {
 		p.held.remove(e)
 	}
 	return e
+}
+
+// unholdContinue takes the first Continue that waits for p, nil if none does.
+func (q *queue) unholdContinue(p *process) *entry {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for e := p.held.head; e != nil; e = e.next {
+		if isContinue(e) {
+			p.held.remove(e)
+			return e
+		}
+	}
+	return nil
 }
 
 // requeue moves all that wait for p to the front of the queue, in their order.

@@ -1,6 +1,7 @@
 package eventloop
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -45,4 +46,9 @@ func (r *registry) all() []*process {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return slices.Collect(maps.Values(r.m))
+}
+
+// inOrder returns every process, in the order of their names.
+func (r *registry) inOrder() []*process {
+	return slices.SortedFunc(slices.Values(r.all()), func(p, q *process) int { return cmp.Compare(p.name, q.name) })
 }

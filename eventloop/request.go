@@ -62,7 +62,8 @@ type requestRecord struct {
 	Child  statemachine.Name  `json:"child,omitempty"`
 	Spec   json.RawMessage    `json:"spec,omitempty"`
 	Class  statemachine.Class `json:"class,omitempty"`
-	Detail string             `json:"detail,omitempty"`
+	Detail string             `json:"detail,omitempty"` // as it was written before there was Reason
+	Reason []byte             `json:"reason,omitempty"`
 	Gen    uint32             `json:"gen,omitempty"`
 	Due    int64              `json:"due,omitempty"`
 	State  []byte             `json:"state,omitempty"`
@@ -107,8 +108,7 @@ func (r *request) write(w *journal.Builder) error {
 func (r *request) encoded() []byte {
 	rec := requestRecord{Op: r.op, Child: r.child, Spec: r.record, Class: r.reason.Class, Gen: r.gen, Due: r.due, State: r.to.data}
 	if r.reason.Detail != nil {
-		text := []byte(r.reason.Detail.Error())
-		rec.Detail = string(text[:min(len(text), exitBytesMax)])
+		rec.Reason = appendReason(nil, r.reason)
 	}
 	data, err := json.Marshal(rec)
 	if err != nil {
@@ -137,10 +137,15 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 	if rec.Detail != "" {
 		r.reason.Detail = errors.New(rec.Detail)
 	}
+	var err error
+	if rec.Reason != nil {
+		if r.reason, err = readReason(rec.Reason); err != nil {
+			return nil, err
+		}
+	}
 	if rec.Spec == nil {
 		return r, nil
 	}
-	var err error
 	r.spec, err = l.cfg.decodeSpec(rec.Spec)
 	return r, err
 }
@@ -148,6 +153,9 @@ func (l *Loop) readRequest(sup, data []byte) (*request, error) {
 // ask carries a request to its supervisor.
 func (l *Loop) ask(e *entry) {
 	r := e.req
+	if e.sender != nil {
+		l.requests = append(l.requests, e)
+	}
 	l.tree.SetNow(l.now())
 	switch n := l.tree.Node(r.sup); {
 	case l.ended != nil:

@@ -154,6 +154,7 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 				l.past.dropped[name] = true
 			}
 			l.procs.remove(p)
+			l.forgetState(p)
 		}
 		delete(l.orphans, name)
 		delete(l.shape.changed, name)

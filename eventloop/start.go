@@ -61,7 +61,7 @@ func blankLoop(cfg Config) (*Loop, error) {
 
 // newTree makes a tree of which nothing runs. What ran keeps its state.
 func (l *Loop) newTree() error {
-	for _, p := range l.procs.all() {
+	for _, p := range l.procs.inOrder() {
 		if p.alive {
 			p.Keep()
 		}
@@ -71,6 +71,8 @@ func (l *Loop) newTree() error {
 		l.unwatch(p)
 		l.cutOff(p)
 	}
+	l.orphanedCalls()
+	l.orphanedRequests()
 	l.outside.sups = nil // nobody can have asked yet
 	l.changed, l.leaving = false, false
 	l.ended, l.unborn = nil, nil

@@ -132,6 +132,7 @@ func (l *Loop) finish() {
 		go l.closeDown(err)
 		return
 	}
+	l.orphanedRequests()
 	u, failed := l.wholeUpdate()
 	if failed != nil { // then the next start replays the journal
 		go l.closeDown(errors.Join(err, failed))
@@ -196,9 +197,7 @@ func (l *Loop) closeDown(err error) {
 	}
 	l.outside.close(err)
 	for _, w := range l.works {
-		if w.cancel != nil {
-			w.cancel()
-		}
+		l.breakOff(w)
 	}
 	l.unarm()
 	l.flight, l.waiting = nil, nil

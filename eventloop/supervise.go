@@ -139,6 +139,7 @@ func (l *Loop) initialised(err error) {
 		p.life.Add(1)
 		p.alive, p.ready, p.reported = true, true, false
 		p.gen.Store(p.node.PID().Gen)
+		l.rewind(p)
 		l.carry(p, p.derives())
 		if l.queue.waits(p) {
 			l.revive(p)
@@ -293,6 +294,9 @@ func (l *Loop) kill(p *process) {
 	pid := p.node.PID()
 	l.abandonEnd(p)
 	l.end(p, l.cfg.Durability == Always)
+	if l.cfg.Durability != Always {
+		l.forgetState(p)
+	}
 	l.gone(p, pid, statemachine.Killed)
 }
 

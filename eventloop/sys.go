@@ -151,7 +151,7 @@ func (p *process) tidy() {
 	}
 	private := s != nil && (s.suspended || s.log != nil || len(s.traces) > 0)
 	p.Private(private)
-	if !private && p.ready && len(p.first) == 0 {
+	if !private && p.ready && p.continues == 0 {
 		p.Show()
 	}
 }

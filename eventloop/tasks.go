@@ -21,111 +21,146 @@ type work struct {
 	derived bool
 	at      int64 // when it was started
 
-	failed int                // tries
+	failed int // tries
+	ctx    context.Context
 	cancel context.CancelFunc // nil unless it was begun
+	wake   func()             // cancels the timer of the next try
+	queued bool               // it waits for a goroutine
 }
 
 // startTask starts a task of p.
 func (l *Loop) startTask(p *process, f statemachine.Effect, derived bool) {
 	w := &work{id: l.id(derived), proc: p, name: string(f.Name), tag: f.Tag, arg: f.Value, retry: f.Retry, derived: derived, at: l.moment.Time()}
 	w.task = p.Task(w.name)
-	l.works[w.id] = w
+	l.addWork(w)
 	if !l.replays() {
-		l.begin1(w)
+		l.beginWork(w)
 	}
+}
+
+func (l *Loop) addWork(w *work) {
+	l.works[w.id] = w
+	if w.proc.works == nil {
+		w.proc.works = map[uint64]*work{}
+	}
+	w.proc.works[w.id] = w
 }
 
 // cancelTasks ends all works of p of that task and tag.
 func (l *Loop) cancelTasks(p *process, name, tag string) {
-	for _, w := range l.works {
-		if w.proc == p && w.name == name && w.tag == tag {
+	for _, w := range p.works {
+		if w.name == name && w.tag == tag {
 			l.dropWork(w)
 		}
 	}
 }
 
+// dropWork ends w, of which nothing more is told.
 func (l *Loop) dropWork(w *work) {
 	delete(l.works, w.id)
-	if w.cancel != nil {
-		w.cancel()
+	delete(w.proc.works, w.id)
+	l.breakOff(w)
+}
+
+// breakOff ends the tries of w.
+func (l *Loop) breakOff(w *work) {
+	if w.cancel == nil {
+		return
+	}
+	w.cancel()
+	w.wake()
+	if w.queued {
+		w.queued = false
+		if l.idle++; l.idle > len(l.todo)/2 { // they may wait for long, and be many
+			l.todo = slices.DeleteFunc(l.todo, func(w *work) bool { return !w.queued })
+			l.idle = 0
+		}
 	}
 }
 
-// begin1 has a work done as soon as there is a goroutine for it.
-func (l *Loop) begin1(w *work) {
-	var ctx context.Context
-	ctx, w.cancel = context.WithCancel(context.Background())
-	l.todo = append(l.todo, func() { l.try(ctx, w) })
+// beginWork has a work done as soon as there is a goroutine for it.
+func (l *Loop) beginWork(w *work) {
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	w.wake = func() {}
+	l.queueWork(w)
+}
+
+func (l *Loop) queueWork(w *work) {
+	w.queued = true
+	l.todo = append(l.todo, w)
 	l.hire()
 }
 
 // hire starts goroutines for the works that wait for one.
 func (l *Loop) hire() {
 	for len(l.todo) > 0 && l.busy < l.cfg.Tasks {
-		next := l.todo[0]
+		w := l.todo[0]
 		l.todo[0] = nil
 		l.todo = l.todo[1:]
+		if !w.queued {
+			l.idle--
+			continue
+		}
+		w.queued = false
 		l.busy++
-		go next()
+		go l.try(w)
 	}
 }
 
 // try does the work once, on a goroutine of its own.
-func (l *Loop) try(ctx context.Context, w *work) {
-	finished := func(result any, err error) {
+func (l *Loop) try(w *work) {
+	w.task.Do(w.ctx, w.taskID(), w.arg, func(result any, err error) {
 		l.enter()
 		defer l.exit()
 		l.busy--
 		l.hire()
-		l.tried(ctx, w, result, err)
-	}
-	if ctx.Err() != nil {
-		finished(nil, ctx.Err())
-		return
-	}
-	w.task.Do(ctx, l.taskID(w), w.arg, finished)
+		l.tried(w, result, err)
+	})
 }
 
 // taskID is the name of a work, the same whenever it is tried.
-func (l *Loop) taskID(w *work) statemachine.TaskID {
+func (w *work) taskID() statemachine.TaskID {
 	return statemachine.TaskID(fmt.Sprintf("%s-%s-%x-%x", w.proc.name, w.name, w.at, w.id))
 }
 
 // tried takes the outcome of a try.
-func (l *Loop) tried(ctx context.Context, w *work, result any, err error) {
-	if l.works[w.id] != w || ctx.Err() != nil || l.ended != nil {
+func (l *Loop) tried(w *work, result any, err error) {
+	if l.works[w.id] != w || w.ctx.Err() != nil || l.ended != nil {
 		return
 	}
 	if err != nil {
 		w.failed++
 		if wait, again := w.retry.Next(w.failed); again {
-			l.clock.after(wait, func() {
-				l.enter()
-				defer l.exit()
-				l.todo = append(l.todo, func() { l.try(ctx, w) })
-				l.hire()
-			})
+			w.wake = l.clock.after(wait, func() { l.tryAgain(w) })
 			return
 		}
 	}
+	if !l.lastWords() {
+		return // it is done again after the next start of the program, if the state lasts
+	}
 	e := l.queue.fresh()
 	e.kind, e.proc, e.answered, e.work = kindMessage, w.proc, true, w
-	e.msg = statemachine.NewTaskDone(w.tag, w.name, l.taskID(w), result, err)
+	e.msg = statemachine.NewTaskDone(w.tag, w.name, w.taskID(), result, err)
 	l.queue.pushOwn(e, false)
 }
 
-// endWorks ends the works of p, whose life has ended. Those that a journaled
-// process has started go on after the next start of the program.
+// tryAgain is called beside the loop when the time between two tries is over.
+func (l *Loop) tryAgain(w *work) {
+	l.enter()
+	defer l.exit()
+	if w.ctx.Err() == nil {
+		l.queueWork(w)
+	}
+}
+
+// endWorks ends the works of p, whose life has ended. If the program ends too
+// they are done after its next start, where the state lasts.
 func (l *Loop) endWorks(p *process) {
-	for _, w := range l.works {
-		if w.proc != p {
-			continue
-		}
-		if w.cancel != nil {
-			w.cancel()
-		}
-		if !l.leaving || !w.derived {
-			delete(l.works, w.id)
+	for _, w := range p.works {
+		if l.leaving && l.lasts(p) {
+			l.breakOff(w)
+		} else {
+			l.dropWork(w)
 		}
 	}
 }
@@ -140,6 +175,6 @@ func (l *Loop) resumeWorks() {
 	}
 	slices.SortFunc(found, func(a, b *work) int { return cmp.Compare(a.id, b.id) })
 	for _, w := range found {
-		l.begin1(w)
+		l.beginWork(w)
 	}
 }

@@ -158,20 +158,24 @@ func (l *Loop) ring() {
 	l.arm()
 }
 
-// rang is the turn of a timer that was due. It reports what its process is to
-// be told: nothing, if it was set again or cancelled meanwhile.
+// runs reports whether t, which was due as id, was not set again since, nor
+// cancelled.
+func (l *Loop) runs(t *timer, id uint64) bool {
+	switch {
+	case t.id != id:
+		return false
+	case t.call != nil:
+		return l.calls[t.call.id] == t.call
+	}
+	return t.proc.timers[t.name] == t
+}
+
+// rang is the turn of a timer that was due. It reports whether its process is
+// to be told so.
 func (l *Loop) rang(e *entry) bool {
 	t := e.timer
-	if t.id != e.id {
-		return false
-	}
 	if t.call != nil {
-		if l.calls[t.call.id] == t.call {
-			l.timedOut(t.call, t.derived)
-		}
-		return false
-	}
-	if t.proc.timers[t.name] != t {
+		l.timedOut(t.call, t.derived)
 		return false
 	}
 	l.clockwork.remove(t)
@@ -189,4 +193,24 @@ func (l *Loop) rang(e *entry) bool {
 	}
 	e.msg = statemachine.Timeout{Timer: t.name}
 	return true
+}
+
+// rewind has the timers of p run again that were due while nobody could be told.
+// One that waits in the queue yet is told once: see runs.
+func (l *Loop) rewind(p *process) {
+	for _, t := range p.timers {
+		l.wind(t)
+	}
+	for _, a := range p.calls {
+		if a.timer != nil {
+			l.wind(a.timer)
+		}
+	}
+}
+
+func (l *Loop) wind(t *timer) {
+	if t.place == 0 {
+		l.clockwork.add(t)
+		l.arm()
+	}
 }

@@ -170,7 +170,8 @@ func (v *verifier) addressed(rec journal.Entry, p *process) error {
 	data := rec.Data
 	switch rec.Kind {
 	case journal.KindExit:
-		return nil
+		_, err := readReason(data)
+		return err
 	case journal.KindMessage:
 		return v.message(data, p)
 	case journal.KindSent:
@@ -192,6 +193,9 @@ func (v *verifier) message(data []byte, p *process) error {
 	kind, _, rest, err := cutMessage(data)
 	if err == nil && (kind == factReply || kind == factWork || kind == factTold) {
 		_, err = statemachine.DecodeMessage(rest, p, v.loop.processNamed)
+	}
+	if err == nil && kind == factAnswer && len(rest) > 0 {
+		_, err = p.DecodeOutput(rest)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)

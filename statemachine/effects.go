@@ -138,6 +138,8 @@ func (fx *Fx) Record(e Effect) {
 		return
 	case e.Kind == EffectSetPeriodic && e.After == 0:
 		panic("the period of a timer is not positive: " + e.String())
+	case e.Kind == EffectContinue:
+		fx.moment.hide = true
 	case e.Kind == EffectCall && e.After == 0:
 		e.After = DefaultCallTimeout
 	case e.Kind == EffectStartTask:

@@ -194,6 +194,10 @@ func (p *process[S, I, O]) Resume() { p.live(*p.kept) }
 func (p *process[S, I, O]) live(s S) {
 	p.state = s
 	if p.m.ReadOnly != nil && !p.private {
+		if p.fx.moment.hide && p.m.Message != nil {
+			p.Hide()
+			return
+		}
 		view := s
 		p.view.Store(&view)
 	}
@@ -234,8 +238,11 @@ func (p *process[S, I, O]) StepIn(in I) (out O, crash *CrashError) {
 		p.fx.moment.mustGoOn()
 	}
 	finished = true
-	if !readOnly {
+	switch {
+	case !readOnly:
 		p.live(s)
+	case p.view.Load() == nil:
+		p.live(p.state) // it was hidden until this step
 	}
 	return out, nil
 }

@@ -11,6 +11,7 @@ type Moment struct {
 	from    From
 	touched bool // whether any of the following may be set: most steps touch none
 	noReply bool
+	hide    bool // the state is not to be read before something else is stepped
 	message Message
 	exit    *Stop
 	effects []Effect // reused
@@ -44,6 +45,10 @@ func (m *Moment) Set(time int64, seed uint64) {
 // SetFrom says, after Set, who waits for the output of the entry.
 func (m *Moment) SetFrom(from From) { m.from = from }
 
+// Hide keeps the state that the next step returns from readers: something is to
+// be stepped before they see one. So does a step or an Init that asks to continue.
+func (m *Moment) Hide() { m.hide, m.touched = true, true }
+
 // Effects returns what the step or Init asked for, in that order: valid until
 // the next Set or Init. After one that crashed or failed there is nothing.
 func (m *Moment) Effects() []Effect { return m.effects }
@@ -62,7 +67,7 @@ const effectsKept = 1 << 10
 
 // drop forgets what a step asked for.
 func (m *Moment) drop() {
-	m.touched, m.noReply, m.message, m.exit = false, false, nil, nil
+	m.touched, m.noReply, m.hide, m.message, m.exit = false, false, false, nil, nil
 	if len(m.effects) > effectsKept {
 		m.effects = nil
 		return

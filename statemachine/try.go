@@ -8,11 +8,11 @@ package statemachine
 // is of handlers. OTP: catch.
 func (fx *Fx) Try(in string, f func()) *CrashError {
 	m := fx.moment
-	asked, exit, noReply := len(m.effects), m.exit, m.noReply
+	asked, exit, noReply, hide := len(m.effects), m.exit, m.noReply, m.hide
 	crash := guard(fx.name, in, nil, f)
 	if crash != nil {
 		clear(m.effects[asked:])
-		m.effects, m.exit, m.noReply = m.effects[:asked], exit, noReply
+		m.effects, m.exit, m.noReply, m.hide = m.effects[:asked], exit, noReply, hide
 	}
 	return crash
 }
