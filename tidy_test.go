@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"trace":                    {"eventloop", "statemachine", "codec"},
 	"httpapi":                  {"statemachine", "codec"},
 	"examples/kvstore":         {"statemachine", "codec"},
-	"cmd/kv":                   {"eventloop", "httpapi", "journal", "journal/boltlog", "supervisor", "statemachine", "codec", "examples/kvstore"},
+	"cmd/kv":                   {"eventloop", "trace", "httpapi", "journal", "journal/boltlog", "supervisor", "statemachine", "codec", "examples/kvstore"},
 }
 
 // pure packages use no clock, no randomness, no goroutine and no I/O.

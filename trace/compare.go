@@ -36,15 +36,12 @@ var errEnough = errors.New("enough is known")
 // Compare replays the journal of cfg.Log and compares what comes of it with the
 // trace that r reads. Returns an error that wraps ErrFormat, the error of r, or
 // that of eventloop.Replay.
-func Compare(cfg eventloop.Config, r io.Reader, o Options) (*Report, error) {
+func Compare(cfg eventloop.Config, r io.Reader) (*Report, error) {
 	c := &comparer{from: json.NewDecoder(bufio.NewReader(r)), report: new(Report), seen: states{}}
 	if err := c.begin(); err != nil {
 		return nil, err
 	}
-	past, err := eventloop.Replay(cfg, func(s eventloop.Step) error {
-		o.progress(s.Batch)
-		return c.step(s)
-	})
+	past, err := eventloop.Replay(cfg, c.step)
 	if err == nil {
 		err = c.end(past)
 	}

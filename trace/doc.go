@@ -5,7 +5,7 @@
 // build writes a trace of what it makes of a journal, and the newer one compares:
 //
 //	err := trace.Record(cfg, file, trace.Options{})          // older
-//	report, err := trace.Compare(cfg, file, trace.Options{}) // newer
+//	report, err := trace.Compare(cfg, file)                  // newer
 //	if report.Differs() {
 //		fmt.Print(report)
 //	}

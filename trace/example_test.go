@@ -54,7 +54,7 @@ func Example() {
 	var file bytes.Buffer
 	steps, err := trace.Record(build(log, 0), &file, trace.Options{})
 	fmt.Println(steps, "steps", err)
-	report, err := trace.Compare(build(log, 1), &file, trace.Options{})
+	report, err := trace.Compare(build(log, 1), &file)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -10,23 +10,12 @@ import (
 	"github.com/lineshaft/lineshaft/eventloop"
 )
 
-// Options of Record and Compare. The zero value means the defaults.
+// Options of Record. The zero value means the defaults.
 type Options struct {
-	// Exact has Record look at every state after every step, however large it is.
-	// Compare looks where the trace says.
+	// Exact has every state looked at after every step, however large it is.
 	Exact bool
 
-	// Progress, if set, is told after every step of which batch of the journal it
-	// was: see eventloop.Step. It is called on a goroutine of the replay's.
-	Progress func(batch uint64)
-
 	_ struct{}
-}
-
-func (o Options) progress(batch uint64) {
-	if o.Progress != nil {
-		o.Progress(batch)
-	}
 }
 
 // Record replays the journal of cfg.Log and writes to w what came of it. Returns
@@ -41,7 +30,6 @@ func Record(cfg eventloop.Config, w io.Writer, o Options) (steps int, err error)
 	seen := states{}
 	past, err := eventloop.Replay(cfg, func(s eventloop.Step) error {
 		steps++
-		o.progress(s.Batch)
 		l := lineOf(s)
 		known := seen.of(l.Process)
 		known.steps++

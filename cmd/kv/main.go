@@ -4,11 +4,18 @@
 //	kv demo                 a crash and a restart, as a transcript
 //	kv call NAME JSON       send an input to a running server
 //
-// kv serve --help lists the flags.
+//	kv backup COPY          copy the file of a running server, with --data of one that does not run
+//	kv restore COPY FILE    make a file of a copy
+//	kv check FILE           say what is wrong with a file, and where
+//	kv export FILE          print the stores in a file as lines of JSON
+//	kv replay FILE          step the inputs in a file again, by this build
+//
+// kv serve --help lists the flags, kv replay --help how builds are compared.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +34,12 @@ type cli struct {
 	Serve serve `cmd:"" default:"withargs" help:"Serve the stores over HTTP (default)."`
 	Demo  demo  `cmd:"" help:"Print the transcript of a store that crashes and is restarted."`
 	Call  call  `cmd:"" help:"Send one input to a running server and print its output."`
+
+	Backup  backup  `cmd:"" help:"Copy the file of a running server, or of one that does not run."`
+	Restore restore `cmd:"" help:"Make a file of a backup."`
+	Check   check   `cmd:"" help:"Say what is wrong with a file, and where: status 0 nothing, 1 something, 2 it cannot be read."`
+	Export  export  `cmd:"" help:"Print the stores in a file as lines of JSON."`
+	Replay  replay  `cmd:"" help:"Step the inputs in a file again, by this build, without changing it."`
 }
 
 // streams are the program's standard streams.
@@ -43,7 +56,7 @@ func main() {
 
 // Main runs the program with these arguments until it is done, or ctx ends, and
 // returns its exit status: 0 when all is well, 2 for a wrong command line, 1
-// for everything else. What failed is one line on stderr.
+// for everything else; but see check and replay. What failed is one line on stderr.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	exited := -1 // by --help
 	parser, err := kong.New(&cli{}, kong.Name("kv"),
@@ -61,6 +74,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, 2, err)
 	}
 	if err := command.Run(); err != nil {
+		var e *exit
+		if errors.As(err, &e) {
+			return fail(stderr, e.status, err)
+		}
 		return fail(stderr, 1, err)
 	}
 	return 0
@@ -68,6 +85,16 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // fail prints err as one line and returns status.
 func fail(stderr io.Writer, status int, err error) int {
-	fmt.Fprintf(stderr, "kv: %s\n", strings.Join(strings.Fields(err.Error()), " "))
+	fmt.Fprintf(stderr, "kv: %s\n", oneLine(err))
 	return status
 }
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// exit is an error with an exit status of its own.
+type exit struct {
+	status int
+	error
+}
+
+func (e *exit) Unwrap() error { return e.error }

@@ -24,7 +24,10 @@ import (
 const beTheProgram = "KV_TEST_MAIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(beTheProgram) != "" {
+	if as := os.Getenv(beTheProgram); as != "" {
+		if build := builds[as]; build != nil {
+			newStore = build
+		}
 		main()
 	}
 	os.Exit(m.Run())
@@ -66,7 +69,13 @@ var address = regexp.MustCompile(`http://[^/,\s]+`)
 // serving starts a server and waits until it listens.
 func serving(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{cmd: command(append([]string{"--addr=127.0.0.1:0"}, args...)...), stderr: &lockedBuffer{}}
+	return servingAs(t, "1", args...)
+}
+
+// servingAs is serving, of another build.
+func servingAs(t *testing.T, build string, args ...string) *program {
+	t.Helper()
+	p := &program{cmd: as(build, command(append([]string{"--addr=127.0.0.1:0"}, args...)...)), stderr: &lockedBuffer{}}
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -9,13 +9,10 @@ import (
 	"net"
 	"time"
 
-	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/eventloop"
-	"github.com/lineshaft/lineshaft/examples/kvstore"
 	"github.com/lineshaft/lineshaft/httpapi"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/journal/boltlog"
-	"github.com/lineshaft/lineshaft/statemachine"
 )
 
 // stopGrace is how long requests under way, and then processes, may take to
@@ -30,6 +27,7 @@ type serve struct {
 	Queue         int                  `help:"How many inputs may wait." default:"${queue}"`
 	SnapshotBytes int64                `help:"How long the journal may grow, in bytes, before the stores are saved whole." default:"${snapshot}"`
 	Sys           bool                 `help:"Let whoever can connect look into the stores and change them, below /v1/sys."`
+	Backup        string               `help:"Answer GET /v1/backup, that is kv backup: ${enum}; auto is on only if it listens on a loopback address." enum:"auto,on,off" default:"auto"`
 	DeliberateBug bool                 `help:"Make a lookup of \"crash\" crash the store."`
 }
 
@@ -60,24 +58,15 @@ func (s *serve) Run(ctx context.Context, std *streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
 
-	store := kvstore.New[codec.Raw](kvstore.Options{DeliberateBug: s.DeliberateBug})
-	loop, err := eventloop.Start(eventloop.Config{
-		Root:          tree(store),
-		Machines:      map[string]statemachine.Server{"kv": store},
-		QueueLen:      s.Queue,
-		Durability:    s.Durability,
-		Log:           disk,
-		SnapshotBytes: s.SnapshotBytes,
-		OnEvent:       func(e eventloop.Event) { record(log, e) },
-	})
+	config := application(newStore(s.DeliberateBug))
+	config.QueueLen, config.SnapshotBytes = s.Queue, s.SnapshotBytes
+	config.Durability, config.Log = s.Durability, disk
+	config.OnEvent = func(e eventloop.Event) { record(log, e) }
+	loop, err := eventloop.Start(config)
 	if err != nil {
 		return err
 	}
-	var config httpapi.Config
-	if s.Sys {
-		config.Sys = loop
-	}
-	api := httpapi.New(loop, config)
+	api := httpapi.New(loop, s.http(loop, disk, ln.Addr()))
 	served := make(chan error, 1)
 	go func() { served <- api.Serve(ln) }()
 	s.greet(std.out, ln.Addr())
@@ -89,6 +78,21 @@ func (s *serve) Run(ctx context.Context, std *streams) (err error) {
 	case err = <-served:
 	}
 	return errors.Join(err, shutdown(api, loop))
+}
+
+// http returns what is served besides the stores' own inputs and outputs. Backups
+// are on where they are asked for, or where only programs of this computer can
+// connect, which can read every store as it is: a backup has too what was deleted.
+func (s *serve) http(loop *eventloop.Loop, disk journal.Log, addr net.Addr) (c httpapi.Config) {
+	if s.Sys {
+		c.Sys = loop
+	}
+	tcp, _ := addr.(*net.TCPAddr)
+	file, kept := disk.(*boltlog.Log)
+	if kept && (s.Backup == "on" || s.Backup == "auto" && tcp != nil && tcp.IP.IsLoopback()) {
+		c.Backup = func(w io.Writer) error { return file.Backup(w, nil) }
+	}
+	return c
 }
 
 // shutdown ends in order: first what comes in, then what it is for.

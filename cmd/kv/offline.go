@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/lineshaft/lineshaft/eventloop"
+	"github.com/lineshaft/lineshaft/journal/boltlog"
+)
+
+// openFile opens a file that no server runs on, and that is there. Nothing in it
+// is changed unless it is written to.
+func openFile(path string) (*boltlog.Log, error) {
+	if _, err := os.Stat(path); err != nil { // else it would be made
+		return nil, fmt.Errorf("journal file %s: %w", path, withoutPath(err))
+	}
+	return boltlog.Open(path, boltlog.Options{})
+}
+
+// withoutPath returns an error of the system without the file's name.
+func withoutPath(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return fmt.Errorf("cannot %s: %w", pe.Op, pe.Err)
+	}
+	return err
+}
+
+// offline has f look at the application whose file is at path, while a progress
+// says how much of that was read. The file stays as it is.
+func offline(ctx context.Context, path string, bar *progress, f func(eventloop.Config) error) error {
+	file, err := openFile(path)
+	if err != nil {
+		return &exit{2, err}
+	}
+	defer file.Close() // nothing was written
+	log, err := watch(ctx, file, bar)
+	if err != nil {
+		return err
+	}
+	config := application(newStore(false))
+	config.Log = log
+	defer bar.clear()
+	return f(config)
+}
