@@ -7,7 +7,7 @@ import (
 )
 
 // Encode appends the encoding of something to dst and returns the extended slice, as the built-in append does. dst may
-// be nil.
+// be nil. Neither it nor what is returned may be used by the encoder later.
 type Encode func(dst []byte) ([]byte, error)
 
 // Builder makes batches, one after the other, in one buffer: once that has grown to what a batch needs, nothing is

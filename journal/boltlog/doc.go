@@ -34,8 +34,8 @@
 //
 // A file belongs to one process at a time and to a machine's own disk: bbolt locks it and maps it into memory.
 //
-// A Save holds one state at a time in memory, encoded, beside what the encoder needs to make it. That is one allocation
-// of somewhat more than the state's last size, where the encoder uses the room it is given.
+// A Save holds one state at a time in memory, encoded, and somewhat more; outside of Go's heap, where the encoder appends
+// to what it is given.
 //
 // While a large update is written the file holds the states before and after, so that it is about twice as large as the
 // states were at most, and the tail: TestSoak. It does not shrink by itself; room that is free in it is used again, and

@@ -74,21 +74,6 @@ func mustHaveFailed(t *testing.T, path string, log *boltlog.Log, last uint64, fa
 	mustBeTidy(t, path)
 }
 
-func appendTo(log journal.Log, data []byte) (uint64, error) {
-	var b journal.Builder
-	if err := b.Add(journal.KindInput, "p", data); err != nil {
-		return 0, err
-	}
-	type result struct {
-		index uint64
-		err   error
-	}
-	done := make(chan result, 1)
-	log.Append(b.Seal(), func(index uint64, err error) { done <- result{index, err} })
-	r := <-done
-	return r.index, r.err
-}
-
 // TestFull fills a filesystem: with batches, and with a Save.
 func TestFull(t *testing.T) {
 	for name, saves := range map[string]bool{"batches": false, "states": true} {

@@ -87,6 +87,22 @@ func add(t testing.TB, log journal.Log, data []byte) uint64 {
 	return <-done
 }
 
+// appendTo appends a batch of one input, waits, and returns what done was given.
+func appendTo(log journal.Log, data []byte) (uint64, error) {
+	var b journal.Builder
+	if err := b.Add(journal.KindInput, "p", data); err != nil {
+		return 0, err
+	}
+	type result struct {
+		index uint64
+		err   error
+	}
+	done := make(chan result, 1)
+	log.Append(b.Seal(), func(index uint64, err error) { done <- result{index, err} })
+	r := <-done
+	return r.index, r.err
+}
+
 func save(t testing.TB, log journal.Log, u journal.Update) {
 	t.Helper()
 	done := make(chan error, 1)

@@ -120,6 +120,9 @@ func (s *saver) save(c save) {
 	}
 	final.saved = c.saved
 	err = s.log.do(final)
+	if st.room != nil {
+		st.room.free()
+	}
 	// gofail: var saveAfterSwitch struct{}
 	if st.begun {
 		s.version = formatVersion
@@ -185,7 +188,6 @@ func (s *saver) prepare(c save, st *stage) (*step, error) {
 type change struct {
 	name   string
 	encode journal.Encode // nil: it is deleted
-	size   int            // of the split state that is replaced, where that is known
 }
 
 // changes returns what u does, ordered by name, each name once, and whether a split state is among what it replaces.
@@ -211,15 +213,7 @@ func (s *saver) changes(u journal.Update) (cs []change, replacesSplit bool, err 
 		if len(cs) > smallUpdate {
 			return nil
 		}
-		for i, c := range cs {
-			if value := l.Get([]byte(c.name)); isSplit(value) {
-				old, err := decodeEntry(l.number, []byte(c.name), value)
-				if err != nil {
-					return err
-				}
-				cs[i].size, replacesSplit = old.size, true
-			}
-		}
+		replacesSplit = slices.ContainsFunc(cs, func(c change) bool { return isSplit(l.Get([]byte(c.name))) })
 		return nil
 	})
 	slices.SortFunc(cs, func(a, b change) int { return strings.Compare(a.name, b.name) })
@@ -234,7 +228,8 @@ type stage struct {
 	groups uint32 // of parts, so far
 	splits bool
 
-	entries []pair // not yet written
+	room    *room  // nil until a state is encoded
+	entries []pair // not yet written; values of theirs may lie in room
 	parts   []pair // as entries
 	bytes   int    // of both
 	app     []byte // the content, if it is split
@@ -251,21 +246,26 @@ func (st *stage) add(c change) error {
 	if c.encode == nil {
 		return st.put(&st.entries, key, sealed(key, gone()))
 	}
-	var room []byte
-	if c.size > 0 {
-		room = make([]byte, 0, c.size+c.size/8) // saves an encoder from growing it again and again
+	if st.room == nil {
+		st.room = newRoom()
 	}
-	state, err := journal.EncodeState(c.name, c.encode, room)
+	state, err := journal.EncodeState(c.name, c.encode, st.room.rest())
 	if err != nil {
 		return err
 	}
-	value := []byte(nil)
-	if len(state) <= partBytes {
-		value = whole(state)
-	} else if value, err = st.split(state); err != nil {
+	if len(state) > partBytes {
+		value, err := st.split(state)
+		if err != nil {
+			return err
+		}
+		return st.put(&st.entries, key, sealed(key, value))
+	}
+	value := sealed(key, whole(state))
+	if err := st.put(&st.entries, key, value); err != nil {
 		return err
 	}
-	return st.put(&st.entries, key, sealed(key, value))
+	st.room.keep(value)
+	return nil
 }
 
 // split puts the parts of a value, and returns its content.
@@ -302,6 +302,9 @@ func (st *stage) put(to *[]pair, key, value []byte) error {
 		}
 		st.begun = true
 		st.entries, st.parts, st.bytes = nil, nil, 0
+		if st.room != nil {
+			value = st.room.reset(value)
+		}
 		// gofail: var saveBetweenParts struct{}
 	}
 	*to = append(*to, pair{key, value})

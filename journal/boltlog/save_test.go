@@ -316,7 +316,8 @@ func TestSaveRandom(t *testing.T) {
 			delete(want, u.Delete[len(u.Delete)-1])
 		}
 		for range []int{3, 300}[r.IntN(2)] {
-			states[name()] = strings.Repeat("x", size(r))
+			n := size(r)
+			states[name()] = strings.Repeat(fmt.Sprint(r.IntN(1_000_000)), n)[:n]
 		}
 		maps.Copy(want, states)
 		u.States = putAll(states)
