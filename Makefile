@@ -30,6 +30,7 @@ words:
 torture:
 	go test ./torture -count=1 -v -timeout 0 -run 'TestKilledProgram|TestFailpoints|TestFilledDisk' -kvtime=$(TORTURE) -failtime=$(TORTURE)
 	go test ./torture -count=1 -v -timeout 0 -run 'TestPowerCuts|TestLinearizable' -rounds=5000 -linearrounds=20000
+	go test ./journal/boltlog -count=1 -v -timeout 0 -run 'TestTornPages|TestBrokenPromise' -images=3000
 
 # Every fuzz target for a moment.
 fuzz:

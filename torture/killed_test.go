@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -60,10 +61,22 @@ func newKilled(t *testing.T, data string, binary string, flags ...string) *kille
 	t.Logf("-seed=%d", s)
 	k := &killed{t: t, rand: rand.New(rand.NewPCG(s, 0)), data: data, h: newHistory()}
 	k.command = append([]string{binary, "--addr=127.0.0.1:0", "--data=" + data}, flags...)
+	t.Cleanup(k.keep)
 	for id := range kvClients {
 		k.clients = append(k.clients, newKVClient(id, s, k.h))
 	}
 	return k
+}
+
+// keep keeps the file of a run that has failed.
+func (k *killed) keep() {
+	if !k.t.Failed() {
+		return
+	}
+	kept := filepath.Join(os.TempDir(), fmt.Sprintf("%s-%d.db", filepath.Base(k.t.Name()), time.Now().UnixNano()))
+	if err := copyFile(kept, k.data); err == nil {
+		k.t.Logf("the file is kept as %s", kept)
+	}
 }
 
 // life runs the program once, under all clients, and ends it somehow.
