@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -45,6 +46,7 @@ const livesPerCheck = 20
 type killed struct {
 	t       *testing.T
 	rand    *rand.Rand
+	binary  string
 	data    string
 	command []string
 	h       *history
@@ -59,7 +61,7 @@ func newKilled(t *testing.T, data string, binary string, flags ...string) *kille
 		s = rand.Uint64() >> 16
 	}
 	t.Logf("-seed=%d", s)
-	k := &killed{t: t, rand: rand.New(rand.NewPCG(s, 0)), data: data, h: newHistory()}
+	k := &killed{t: t, rand: rand.New(rand.NewPCG(s, 0)), binary: binary, data: data, h: newHistory()}
 	k.command = append([]string{binary, "--addr=127.0.0.1:0", "--data=" + data}, flags...)
 	t.Cleanup(k.keep)
 	for id := range kvClients {
@@ -190,9 +192,24 @@ func newHTTPClient() *http.Client {
 
 // mustBeIntact checks the file that the program has left.
 func (k *killed) mustBeIntact() {
-	_, err := boltlog.Check(k.data, nil, func(p boltlog.Problem) { k.t.Error(p.Err) })
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		k.t.Errorf("what a kill has left: %v", err)
+	if _, err := os.Stat(k.data); errors.Is(err, fs.ErrNotExist) {
+		return // killed before it made one
+	}
+	k.tool("check", k.data)
+}
+
+// mustReplay has the file's past replayed twice, which must be the same.
+func (k *killed) mustReplay() {
+	trace := k.data + ".trace"
+	defer os.Remove(trace)
+	k.tool("replay", "--record="+trace, k.data)
+	k.tool("replay", "--against="+trace, k.data)
+}
+
+// tool runs a command of the program's that must succeed.
+func (k *killed) tool(args ...string) {
+	if out, err := exec.Command(k.binary, args...).CombinedOutput(); err != nil {
+		k.t.Errorf("kv %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
@@ -234,6 +251,7 @@ func (k *killed) check() {
 	if k.t.Failed() {
 		return
 	}
+	k.mustReplay()
 	child, url := serving(k.t, k.command)
 	defer child.kill()
 	k.h.settle()
