@@ -71,10 +71,11 @@ func changing(log journal.Log, d eventloop.Durability) eventloop.Config {
 	forgetful := second(migrates)
 	forgetful.State = nil
 	same := serves(func(in string, _ []string, fx *serverFx) string { return "same " + in })
+	also := serves(func(in string, _ []string, fx *serverFx) string { return "also " + in })
 	return eventloop.Config{
 		Root: flat(worker("a", first), worker("b", first)), Durability: d, Log: log,
 		Machines: map[string]statemachine.Server{
-			"first": first, "second": second(migrates), "number": number, "forgetful": forgetful, "same": same,
+			"first": first, "second": second(migrates), "number": number, "forgetful": forgetful, "same": same, "also": also,
 			"fails":  second(func(int, statemachine.Saved) (counted, error) { return counted{}, errDisk }),
 			"panics": second(func(int, statemachine.Saved) (counted, error) { panic("boom") }),
 			"exits":  second(func(int, statemachine.Saved) (counted, error) { runtime.Goexit(); return counted{}, nil }),
@@ -83,7 +84,7 @@ func changing(log journal.Log, d eventloop.Durability) eventloop.Config {
 }
 
 // changes runs f on that application, in a bubble, for the durabilities None and
-// Always. F's last argument starts it again from what its log has.
+// Always.
 func changes(t *testing.T, f func(r *rig, mem *journal.Memory)) {
 	for _, d := range []eventloop.Durability{eventloop.None, eventloop.Always} {
 		t.Run(d.String(), func(t *testing.T) {
@@ -209,6 +210,26 @@ func TestChangeCodeOfTheSameVersion(t *testing.T) {
 	})
 }
 
+// What the next life is to begin with is taken over too.
+func TestChangeCodeTakesOverWhatIsKept(t *testing.T) {
+	for _, key := range []string{"second", "same"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &rig{t: t, cfg: changing(new(journal.Memory), eventloop.AtShutdown)}
+			r.loop = start(t, r.cfg)
+			r.call("a", "kept")
+			r.call("a", "crash")
+			r.call("a", "lost")
+			r.becomes("a", key)
+			r.ok(r.loop.Kill(t.Context(), "a"))
+			if key == "second" {
+				r.counts("a", 0, "kept")
+			} else {
+				r.saw("a", "kept")
+			}
+		})
+	}
+}
+
 // Inputs in flight are written by the code that will step them.
 func TestChangeCodeInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -277,8 +298,20 @@ func TestChangedCodeIsForgotten(t *testing.T) {
 		r.is(r.call("a", "x"), "x")
 		if r.cfg.Durability != eventloop.None {
 			r.sameAfterKill(mem)
+			r.startsWith(mem, "first")
 		}
 	})
+}
+
+// startsWith checks which machine a runs after an orderly end.
+func (r *rig) startsWith(mem *journal.Memory, key string) {
+	r.t.Helper()
+	r.ok(r.loop.Stop(context.Background()))
+	r.cfg.Log = mem.Reopen()
+	r.loop = start(r.t, r.cfg)
+	if s, err := r.loop.GetStatus(r.t.Context(), "a"); err != nil || s.Machine != key {
+		r.t.Error(s, err)
+	}
 }
 
 // ChangeSupervisor's machine is the next life's, whatever the code was changed to.
@@ -290,5 +323,60 @@ func TestChangedCodeAndSpec(t *testing.T) {
 		r.is(r.call("a", "y"), "same y")
 		r.call("a", "crash")
 		r.is(r.call("a", "z"), "z 1")
+	})
+	changes(t, func(r *rig, mem *journal.Memory) {
+		r.becomes("a", "same")
+		r.ok(r.loop.ChangeSupervisor(r.t.Context(), "root", flat(worker("a", r.cfg.Machines["also"]), worker("b", r.cfg.Machines["first"]))))
+		r.call("a", "crash")
+		r.is(r.call("a", "z"), "also z")
+		if r.cfg.Durability != eventloop.None {
+			r.startsWith(mem, "first") // ChangeSupervisor is for as long as the program runs
+		}
+	})
+}
+
+// A call that has begun when the code is changed is not stepped by the old one.
+func TestChangeCodeDuringACall(t *testing.T) {
+	old, next := second(migrates), second(migrates)
+	next.Step = func(in string, s counted, fx *serverFx) (counted, string) { return s, "next" }
+	var change func()
+	old.ReadOnly = func(string) bool { // it is asked before a call takes the loop
+		if f := change; f != nil {
+			change = nil
+			f()
+		}
+		return false
+	}
+	l := start(t, eventloop.Config{Root: flat(worker("a", old))})
+	r := &rig{t: t, loop: l}
+	change = func() {
+		r.ok(l.Suspend(t.Context(), "a"))
+		r.ok(l.ChangeCode(t.Context(), "a", next))
+		r.ok(l.Resume(t.Context(), "a"))
+	}
+	r.is(r.call("a", "x"), "next")
+}
+
+// Readers of a process that was resumed, or changed, do without the loop again.
+func TestReadersAfterResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := start(t, eventloop.Config{Root: flat(worker("a", second(migrates)), worker("gate", g.machine()))})
+		r := &rig{t: t, loop: l}
+		a, gate := r.ref("a"), refTo(t, l, "gate")
+		r.ok(l.Suspend(t.Context(), "a"))
+		r.ok(l.ChangeCode(t.Context(), "a", second(migrates)))
+		r.ok(l.Resume(t.Context(), "a"))
+		blocked := inBackground(func() error {
+			_, err := gate.Call(context.Background(), input{Add: 1})
+			return err
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if out, err := a.Call(ctx, "read"); out != "read 0" || err != nil {
+			t.Error(out, err)
+		}
+		g.open <- struct{}{}
+		r.ok(<-blocked)
 	})
 }

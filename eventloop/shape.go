@@ -157,7 +157,6 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 			l.forgetState(p)
 		}
 		delete(l.orphans, name)
-		delete(l.shape.changed, name)
 		for i := range l.windows {
 			l.windows[i].forget(name)
 		}
