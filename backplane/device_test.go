@@ -147,7 +147,7 @@ func TestLinkErrors(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	a, b := backplane.New("same"), backplane.New("same")
-	if a.Line() != a.Line() || a.Line() == b.Line() {
+	if again := a.Line(); a.Line() != again || a.Line() == b.Line() {
 		t.Error("lines are not equal as they should be")
 	}
 	if name := backplane.New("").Name(); name == "" || name == backplane.New("").Name() {

@@ -186,6 +186,16 @@ func (s *stage) do(name statemachine.Name, in do) string {
 	return out
 }
 
+// begin has name do something, and does not wait for it.
+func (s *stage) begin(name statemachine.Name, in do) {
+	s.t.Helper()
+	r, err := eventloop.RefTo[do, string](s.loop, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	go r.Call(context.Background(), in)
+}
+
 // told checks what name was told so far.
 func (s *stage) told(name statemachine.Name, want string) {
 	s.t.Helper()

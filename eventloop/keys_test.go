@@ -126,8 +126,12 @@ func TestOnceDeferred(t *testing.T) {
 		s := onceStage(t, eventloop.Always, log, 0)
 		answers := make(chan string, 2)
 		for range 2 {
+			a, err := eventloop.RefTo[do, string](s.loop, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
 			go func() {
-				out, _ := s.once("k", "a", do{Word: "wait"})
+				out, _ := a.Once("k").Call(context.Background(), do{Word: "wait"})
 				answers <- out
 			}()
 			synctest.Wait()
@@ -137,7 +141,11 @@ func TestOnceDeferred(t *testing.T) {
 			t.Errorf("%q, %q", one, two)
 		}
 		s.wantOnce("k", do{Word: "wait"}, "now")
-		go s.once("lost", "a", do{Word: "wait"})
+		a, err := eventloop.RefTo[do, string](s.loop, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go a.Once("lost").Call(context.Background(), do{Word: "wait"})
 		synctest.Wait()
 		again := onceStage(t, eventloop.Always, log.Reopen(), 0)
 		again.wantOnce("k", do{Word: "wait"}, "now")

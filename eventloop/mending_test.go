@@ -132,7 +132,7 @@ func TestCallsAfterReplayedMessages(t *testing.T) {
 		}
 		s.killed()
 		for range 40 {
-			go s.do("a", do{Word: "told", Text: "y"})
+			s.begin("a", do{Word: "told", Text: "y"})
 		}
 	}, "a")
 }
@@ -225,7 +225,7 @@ func (l *lateLog) Append(b journal.Batch, done func(uint64, error)) {
 // with who is called now.
 func TestFromOfBefore(t *testing.T) {
 	mixed(t, func(s *drama) {
-		go s.do("v", do{Word: "wait-for", Name: "a"}) // a keeps v's From
+		s.begin("v", do{Word: "wait-for", Name: "a"}) // a keeps v's From
 		synctest.Wait()
 		s.killed()
 		answers := make(chan string, 1)

@@ -126,6 +126,7 @@ func (l *Loop) processOf(n *supervisor.Node) *process {
 		p = l.addProcess(w, old != nil && old.static)
 		if old != nil {
 			p.inherit(old)
+			l.inheritState(p, old)
 		}
 	}
 	p.node, n.Owner = n, p

@@ -46,7 +46,7 @@ func (p pen) decode(t testing.TB, data []byte) statemachine.Message {
 }
 
 // userError panics where others ask.
-type userError struct{ is bool }
+type userError struct{}
 
 func (e userError) Error() string { panic("no text") }
 func (e userError) Is(error) bool { panic("no idea") }
