@@ -23,7 +23,7 @@ import (
 // journaled, in order, one at a time. An error of it ends the Replay and is
 // returned as it is. Other errors are those of Start.
 func Replay(cfg Config, observe func(Step) error) (*Replayed, error) {
-	cfg.Durability, cfg.OnEvent, cfg.observe = Always, nil, observe
+	cfg.Durability, cfg.observe = Always, observe
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err

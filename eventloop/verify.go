@@ -24,7 +24,7 @@ import (
 // Returns an error of the configuration or of the Log, such as
 // journal.ErrDamaged: then what is behind the damage was not read.
 func Verify(cfg Config, report func(error)) error {
-	cfg.Durability, cfg.OnEvent = Always, nil
+	cfg.Durability = Always
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return err

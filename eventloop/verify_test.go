@@ -93,8 +93,11 @@ func TestVerifyFindsNothing(t *testing.T) {
 func TestVerifyFinds(t *testing.T) {
 	log := new(journal.Memory)
 	write(t, log, journal.Entry{Kind: journal.KindStart})
-	key, err := json.Marshal(map[string]any{"kept": map[string]any{"keys": []any{
-		map[string]any{"proc": "a", "key": []byte("k"), "sum": make([]byte, 16), "out": []byte{0xc1}}}}})
+	type object map[string]any
+	key, err := json.Marshal(object{"tree": object{"?": 1}, "kept": object{
+		"keys":    []any{object{"proc": "a", "key": []byte("k"), "sum": make([]byte, 16), "out": []byte{0xc1}}},
+		"letters": []any{object{"kind": 1, "to": "a", "data": []byte{0xc1}}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +109,7 @@ func TestVerifyFinds(t *testing.T) {
 		entry(journal.KindInput, "fleeting", "\x80"), entry(journal.KindExit, "fleeting", ""), entry(journal.KindExit, "x", ""))
 	write(t, log, entry(journal.KindSent, "a", "?"), entry(journal.KindSent, "a", "c\xc1"), entry(journal.KindMessage, "a", "z"),
 		entry(journal.KindMessage, "a", ""), entry(journal.KindMessage, "a", "r\x01\xc1"), entry(journal.KindMessage, "a", "w"),
-		entry(journal.KindMessage, "a", "o\x01"))
+		entry(journal.KindMessage, "a", "o\x01"), entry(journal.KindMessage, "a", "m\x00\xc1"))
 	write(t, log, entry(journal.KindChild, "root", "{"),
 		entry(journal.KindChild, "root", `{"op":0,"child":"x","spec":{"worker":{"name":"x","machine":"none"}}}`),
 		entry(journal.KindChild, "root", `{"op":0,"child":"x","spec":{"worker":{"name":"x","machine":"tally"}}}`),
@@ -118,6 +121,8 @@ func TestVerifyFinds(t *testing.T) {
 	want := []string{
 		"the saved state of a: ",
 		"the saved state of b: the saved state is of another version: 3, newer than the machine's 0",
+		"the saved supervision tree: ",
+		"what machines have asked for: a letter to a: ",
 		`what a has answered under the idempotency key "k": `,
 		"batch 2 of the journal, entry 2: the input of a: ",
 		"batch 2 of the journal, entry 3: x is no durable process of the tree",
@@ -129,6 +134,7 @@ func TestVerifyFinds(t *testing.T) {
 		"batch 3 of the journal, entry 4: a: a message without data",
 		"batch 3 of the journal, entry 5: a: a message cannot be decoded: ",
 		"batch 3 of the journal, entry 6: a: a message without a number",
+		"batch 3 of the journal, entry 8: a: a message cannot be decoded: ",
 		"batch 4 of the journal, entry 1: a request to root: ",
 		"batch 4 of the journal, entry 2: a request to root: input refused: ",
 		"batch 4 of the journal, entry 4: the input of x: ",
@@ -157,6 +163,27 @@ func TestVerifyMigrates(t *testing.T) {
 		return tally{Sum: n}, err
 	}
 	wantLines(t, verify(t, always(log, worker("a", m)), log))
+}
+
+// What another machine has taken over is read by that one.
+func TestVerifyOfChangedCode(t *testing.T) {
+	log := new(journal.Memory)
+	next := newMachine()
+	next.Version = 1
+	next.Migrate = func(int, statemachine.Saved) (tally, error) { return tally{Sum: 100}, nil }
+	cfg := always(log, worker("a", newMachine()))
+	cfg.Machines = map[string]statemachine.Server{"tally": newMachine(), "next": next}
+	l := start(t, cfg)
+	call(t, refTo(t, l, "a"), input{Add: 1})
+	if err := errors.Join(l.Suspend(t.Context(), "a"), l.ChangeCodeKey(t.Context(), "a", "next"), l.Resume(t.Context(), "a")); err != nil {
+		t.Fatal(err)
+	}
+	call(t, refTo(t, l, "a"), input{Add: 1})
+	wantLines(t, verify(t, cfg, log))
+	if err := l.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, verify(t, cfg, log))
 }
 
 func TestVerifyErrors(t *testing.T) {

@@ -39,7 +39,6 @@ func (s *Server) backup(ctx *fasthttp.RequestCtx) {
 	b := &backupBody{pipe: r, from: bufio.NewReaderSize(r, backupBuffer), timeout: s.cfg.WriteTimeout}
 	b.conn, _ = ctx.Conn().(*conn)
 	if _, err := b.from.Peek(1); err != nil {
-		r.Close()
 		problem{kind: internal, detail: "the backup failed: " + err.Error(), outcome: statemachine.NotApplied}.send(ctx)
 		return
 	}

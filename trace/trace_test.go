@@ -133,6 +133,15 @@ func TestOutputsDiffer(t *testing.T) {
   recorded  4
   now       5
 `)
+	// The first is told.
+	r = compare(t, log, trace, func(in entry, s ledger, fx *statemachine.Effects[int]) (ledger, int) {
+		s, n := first(in, s, fx)
+		return s, -n
+	})
+	wantReport(t, r, `the outputs differ first at batch 2, entry 1 (TIME): a ← {"account":"x","add":1}
+  recorded  1
+  now       -1
+`)
 	// What a step asks for is of its output; a crash stands in for one.
 	r = compare(t, log, trace, func(in entry, s ledger, fx *statemachine.Effects[int]) (ledger, int) {
 		if in.Add == 2 {

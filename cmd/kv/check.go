@@ -27,17 +27,15 @@ func (c *check) Run(ctx context.Context, std *streams) error {
 		return &exit{2, err}
 	}
 	damaged := err
-	undecoded := &problems{out: std.out, bar: bar}
-	err = offline(ctx, c.File, bar, func(config eventloop.Config) error { return eventloop.Verify(config, undecoded.tell) })
+	err = offline(ctx, c.File, bar, func(config eventloop.Config) error { return eventloop.Verify(config, found.tell) })
 	found.end()
-	undecoded.end()
 	switch {
 	case damaged != nil: // then what could be decoded was, and why no more could was told
 		return damaged
 	case err != nil:
 		return &exit{2, err}
-	case undecoded.n > 0:
-		return fmt.Errorf("journal file %s: intact, but %d things in it cannot be read by this program", c.File, undecoded.n)
+	case found.n > 0:
+		return fmt.Errorf("journal file %s: intact, but %d things in it cannot be read by this program", c.File, found.n)
 	}
 	fmt.Fprintf(std.out, "%s is intact: %d bytes, %d states, %d batches of %d entries behind them\n",
 		c.File, sum.FileBytes, sum.States, sum.Batches, sum.Entries)
