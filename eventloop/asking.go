@@ -113,7 +113,7 @@ func (l *Loop) parted(p *process, r statemachine.Reason) {
 		l.tellProcess(w, statemachine.MonitorDown{Name: p.name, Reason: r}, true)
 	}
 	for _, to := range links {
-		to.links = without1(to.links, p)
+		to.linked = without1(to.linked, p)
 		l.linkBroke(to, p.name, r, true, false)
 	}
 	p.gen.Store(0)
@@ -144,9 +144,12 @@ func (l *Loop) forgetLife(p *process) {
 		w.watches = without1(w.watches, p)
 	}
 	for _, to := range p.links {
+		to.linked = without1(to.linked, p)
+	}
+	for _, to := range p.linked {
 		to.links = without1(to.links, p)
 	}
-	p.callers, p.watchers, p.watches, p.links, p.traps, p.continues = nil, nil, nil, nil, false, 0
+	p.callers, p.watchers, p.watches, p.links, p.linked, p.traps, p.continues = nil, nil, nil, nil, nil, false, 0
 	if !l.lasts(p) {
 		l.forgetState(p)
 	}

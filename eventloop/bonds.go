@@ -19,8 +19,11 @@ import (
 
 // monitor has p told when the process called name ends.
 func (l *Loop) monitor(p *process, name statemachine.Name, derived bool) {
+	if p.downs > 0 && l.isDown(p, name) {
+		return // it is to be told that the one there was has ended
+	}
 	to := l.procs.find(name)
-	if to == nil || !to.alive {
+	if to == nil || !to.lives() {
 		l.tellAtOnce(p, statemachine.MonitorDown{Name: name, Reason: statemachine.NoProcess}, derived)
 		return
 	}
@@ -30,26 +33,58 @@ func (l *Loop) monitor(p *process, name statemachine.Name, derived bool) {
 	}
 }
 
+// lives reports whether p has a life that has not ended: its Terminate may run.
+func (p *process) lives() bool { return p.gen.Load() != 0 }
+
 func (l *Loop) demonitor(p *process, name statemachine.Name) {
 	if to := l.procs.find(name); to != nil {
 		to.watchers = without1(to.watchers, p)
 		p.watches = without1(p.watches, to)
 	}
-	l.takeBack(p, func(e *entry) bool {
+	l.takeBack(p, tellsDown(p, name))
+}
+
+// tellsDown returns what reports whether an entry tells p that the process
+// called name has ended.
+func tellsDown(p *process, name statemachine.Name) func(*entry) bool {
+	return func(e *entry) bool {
 		m, ok := e.msg.(statemachine.MonitorDown)
-		return ok && m.Name == name
-	})
+		return ok && m.Name == name && e.proc == p && e.kind == kindMessage && e.life == p.life.Load()
+	}
+}
+
+// isDown reports whether p is to have a MonitorDown of name yet.
+func (l *Loop) isDown(p *process, name statemachine.Name) bool {
+	return l.eachOfMail(p, tellsDown(p, name))
 }
 
 // takeBack takes back those letters to p that are on their way yet.
 func (l *Loop) takeBack(p *process, is func(*entry) bool) {
-	for i := range l.posts {
-		for e := l.posts[i].list.head; e != nil; e = e.next {
-			if e.proc == p && is(e) {
-				e.kind = kindDrop // its place is kept, in a snapshot too
-			}
+	drop := func(e *entry) bool {
+		if e.proc == p && is(e) {
+			e.uncount()
+			e.kind = kindDrop // its place is kept, in a snapshot too
 		}
+		return false
 	}
+	l.eachOfMail(p, drop)
+}
+
+// eachOfMail goes through what is on its way to p, and what waits for it, until
+// f says so, and reports whether it did. It goes through that of others too.
+func (l *Loop) eachOfMail(p *process, f func(*entry) bool) bool {
+	return l.posts[0].list.has(f) || l.posts[1].list.has(f) || slices.ContainsFunc(p.committed, f) || l.queue.holds(p, f)
+}
+
+// uncount takes note that e does not wait any more.
+func (e *entry) uncount() {
+	if e.counts != nil {
+		*e.counts--
+	}
+	if e.downs != nil {
+		*e.downs--
+	}
+	e.counts, e.downs = nil, nil
 }
 
 // link ties two processes.
@@ -57,7 +92,7 @@ func (l *Loop) link(p *process, name statemachine.Name, derived bool) {
 	to := l.procs.find(name)
 	switch {
 	case to == p:
-	case to == nil || !to.alive:
+	case to == nil || !to.lives():
 		l.linkBroke(p, name, statemachine.NoProcess, derived, true)
 	default:
 		to.tell(p)
@@ -74,11 +109,11 @@ func (l *Loop) unlink(p *process, name statemachine.Name, derived bool) {
 	if to == nil || to == p {
 		return
 	}
-	to.links = without1(to.links, p)
+	to.untell(p)
 	if to.derives() && !derived {
 		l.bind(p, to, false)
 	} else {
-		p.links = without1(p.links, to)
+		p.untell(to)
 	}
 	l.takeBack(p, func(e *entry) bool {
 		m, ok := e.msg.(statemachine.Exit)
@@ -89,8 +124,13 @@ func (l *Loop) unlink(p *process, name statemachine.Name, derived bool) {
 // tell has to told of the end of p.
 func (p *process) tell(to *process) {
 	if !slices.Contains(p.links, to) {
-		p.links = append(p.links, to)
+		p.links, to.linked = append(p.links, to), append(to.linked, p)
 	}
+}
+
+// untell takes that back.
+func (p *process) untell(to *process) {
+	p.links, to.linked = without1(p.links, to), without1(to.linked, p)
 }
 
 // linkBroke tells p that the process called name, to which it is linked, has
@@ -178,7 +218,7 @@ func (l *Loop) bound(e *entry) {
 	case there && e.linked:
 		p.tell(to)
 	case there:
-		p.links = without1(p.links, to)
+		p.untell(to)
 	case e.linked: // it has ended meanwhile
 		l.linkBroke(to, statemachine.Name(e.tag), statemachine.NoProcess, true, false)
 	}

@@ -264,3 +264,83 @@ func TestTimerOfDown(t *testing.T) {
 		s.told("a", "timeout x")
 	}, "a")
 }
+
+// A reply that a journaled process gives to a volatile one's caller is not known
+// to a replay but by the journal.
+func TestAnswerForVolatile(t *testing.T) {
+	mixed(t, func(s *drama) {
+		s.do("a", do{Word: "call", Name: "v", Text: "wait-for-b", After: time.Hour})
+		synctest.Wait()
+		s.do("b", do{Word: "answer-for", Name: "v", Text: "from b"})
+		s.do("a", do{Word: "cast", Name: "c", Text: "x"})
+		s.told("a", "reply wait-for-b from b <nil>")
+		s.same("a", "b", "c")
+	}, "a", "b", "c", "v")
+}
+
+// A process that is terminating is there: it is watched, and once.
+func TestMonitorTerminating(t *testing.T) {
+	slow := diarist()
+	slow.Terminate = func(statemachine.Name, diary, statemachine.Reason) { time.Sleep(time.Second) }
+	mixed(t, func(s *drama) {
+		s.cfg.Root.Children = append(s.cfg.Root.Children, supervisor.Worker{Name: "slow", Machine: slow})
+		s.killed()
+		s.do("a", do{Word: "monitor", Name: "slow"})
+		go s.do("slow", do{Word: "crash"})
+		synctest.Wait()
+		s.do("a", do{Word: "monitor", Name: "slow"})
+		s.do("b", do{Word: "monitor", Name: "slow"})
+		time.Sleep(2 * time.Second)
+		for _, n := range []statemachine.Name{"a", "b"} {
+			s.told(n, "down slow crash: slow crashed in step: crash")
+		}
+	}, "a", "b")
+}
+
+// Each name is watched by one monitor, until its end has been told.
+func TestMonitorTwice(t *testing.T) {
+	perform(t, func(s *stage) {
+		s.do("a", do{Word: "monitors", Name: "nobody"})
+		s.told("a", "down nobody crash: no such process")
+		s.do("a", do{Word: "monitors", Name: "nobody"})
+		s.told("a", "down nobody crash: no such process; down nobody crash: no such process")
+	}, "a")
+}
+
+// What a volatile life has asked a supervisor for is answered to no other life.
+func TestChildReplyToOneLife(t *testing.T) {
+	mixed(t, func(s *drama) {
+		s.do("v", do{Word: "start and crash", Name: "later"})
+		s.told("v", "")
+		s.told("later", "")
+	}, "v")
+}
+
+// The randomness of processes without a journal is not that of the last program.
+func TestRandomnessOfNextProgram(t *testing.T) {
+	mixed(t, func(s *drama) {
+		s.do("v", do{Word: "random"})
+		first := s.do("v", do{Word: "diary"})
+		s.killed()
+		s.do("v", do{Word: "random"})
+		if again := s.do("v", do{Word: "diary"}); strings.Contains(again, first) {
+			t.Errorf("%s again", again)
+		}
+	}, "v")
+}
+
+var exits int // how often the machine called exits has continued
+
+// What was under way when the program ended goes on in the next one, also if a
+// machine ends the goroutine that starts it.
+func TestGoexitAtStart(t *testing.T) {
+	exits = 0 // counted: by the first program, by the replay, and by the second one, in whose start it is
+	mixed(t, func(s *drama) {
+		s.do("a", do{Word: "timer", Text: "x", After: time.Hour})
+		s.do("b", do{Word: "task", Name: "1", Text: "later"})
+		s.killed()
+		time.Sleep(2 * time.Hour)
+		s.told("a", "timeout x")
+		s.told("b", "done 1 later <nil>")
+	}, "a", "b", "exits")
+}

@@ -98,8 +98,22 @@ func (l *Loop) castTo(p *process, f statemachine.Effect, derived bool) {
 		return
 	}
 	e := l.letter(to, kindInput, derived)
-	e.x, e.sender, e.letter = x, p, true
+	e.x, e.letter = x, true
+	l.sentBy(p, e)
 	l.send(e, derived)
+}
+
+// sentBy says who is told what becomes of e.
+func (l *Loop) sentBy(p *process, e *entry) {
+	e.sender = p
+	if !l.lasts(p) {
+		e.sent = p.life.Load()
+	}
+}
+
+// concernsSender reports whether the sender of e is still to be told what became of it.
+func (e *entry) concernsSender() bool {
+	return e.sender != nil && (e.sent == 0 || e.sent == e.sender.life.Load() && e.sender.alive)
 }
 
 // addressee returns the process that an effect sends an input to, and the
@@ -154,6 +168,10 @@ func (l *Loop) tellCounted(p *process, m statemachine.Message, derived bool, cou
 		e.counts = counts
 		*counts++
 	}
+	if _, ok := m.(statemachine.MonitorDown); ok {
+		e.downs = &p.downs
+		p.downs++
+	}
 	l.send(e, derived)
 }
 
@@ -175,7 +193,8 @@ func (l *Loop) childEffect(p *process, f statemachine.Effect, derived bool) {
 	op, known := opsOfEffects[c.Op]
 	r := &request{op: op, sup: f.Name, child: c.Child, spec: c.Spec}
 	e := l.letter(nil, kindRequest, derived)
-	e.req, e.sender, e.tag, e.letter, r.entry = r, p, f.Tag, true, e
+	e.req, e.tag, e.letter, r.entry = r, f.Tag, true, e
+	l.sentBy(p, e)
 	e.counts = &p.owed
 	p.owed++
 	err := supervisor.ErrInvalidChildType
@@ -225,7 +244,7 @@ func (l *Loop) replyTo(f statemachine.Effect, derived bool) {
 	case e.key != "" && p.derives() && !derived: // what is remembered under the key follows from the journal
 		l.queue.pushOwn(&entry{kind: kindAnswer, proc: p, from: f.From, out: f.Value}, false)
 	default:
-		l.replyWith(e, f.Value, derived)
+		l.replyWith(e, f.Value, derived && p.derives()) // of others' callers a replay knows nothing
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,6 +39,11 @@ var echo = statemachine.NewTask("echo", codec.Of[string](), codec.Of[string](),
 		switch text {
 		case "fail":
 			return "", errors.New("failed")
+		case "later":
+			select {
+			case <-time.After(time.Minute):
+			case <-ctx.Done():
+			}
 		case "hang":
 			<-ctx.Done()
 			return "", ctx.Err()
@@ -51,6 +57,9 @@ func diarist() *statemachine.Machine[diary, do, string] {
 		Input: codec.Of[do](), Output: codec.Of[string](), State: codec.Of[diary](),
 	}
 	m.Init = func(s statemachine.Start[diary]) (diary, error) {
+		if s.Name == "exits" {
+			s.Fx.Continue("exit")
+		}
 		if s.Saved != nil {
 			return *s.Saved, nil
 		}
@@ -91,6 +100,11 @@ func obey(in do, s diary, fx *statemachine.Effects[string]) (diary, string) {
 	to := statemachine.To[do, string](in.Name)
 	switch in.Word {
 	case "told":
+		if in.Text == "continue exit" {
+			if exits++; exits == 3 {
+				runtime.Goexit()
+			}
+		}
 		s.Told = append(s.Told[:len(s.Told):len(s.Told)], in.Text)
 	case "diary":
 		return s, strings.Join(s.Told, "; ")

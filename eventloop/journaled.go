@@ -96,7 +96,7 @@ func (l *Loop) parts(dst []*entry, e *entry) bool {
 // births reports whether what is committed and not applied may replace a process
 // by another of the same name: then what is written now is for the old one.
 func (l *Loop) births() bool {
-	return len(l.flight) > 0 // whose steps may ask for that
+	return slices.ContainsFunc(l.flight, (*entry).journaled) // whose steps may ask for that
 }
 
 // takeOver goes on for a goroutine that a codec is ending, by runtime.Goexit,

@@ -359,6 +359,10 @@ func (l *Loop) recount(s keptLetter, e *entry) {
 	if isContinue(e) && !s.Over {
 		e.proc.continues++
 	}
+	if _, ok := e.msg.(statemachine.MonitorDown); ok {
+		e.downs = &e.proc.downs
+		*e.downs++
+	}
 	if !s.Counted {
 		return
 	}
@@ -388,7 +392,7 @@ func (l *Loop) restoreBonds(s keptProcess) {
 	}
 	for _, name := range s.Links {
 		if to := l.procs.find(name); to != nil {
-			p.links = append(p.links, to)
+			p.tell(to)
 		}
 	}
 }

@@ -49,6 +49,7 @@ type Loop struct {
 	owed     []debt
 
 	posts     [2]post // what machines have sent: the derived post is the second
+	owes      owes    // of the entry that is being applied
 	ids       [2]uint64
 	sent      uint64
 	calls     map[uint64]*asked
@@ -69,6 +70,7 @@ type Loop struct {
 	departed []*process                    // added ones that have ended since settle
 	stops    map[supervisor.PID][]*request // who waits for an end
 	past     *past                         // of a replay; nil when live
+	starts   bool                          // the program is being started, live
 	booting  bool                          // the children that were added are not all asked for yet
 	settling bool                          // settle is at work
 	leaving  bool                          // the tree has been told to end
@@ -119,6 +121,7 @@ func (l *Loop) applyRest() {
 		l.batch[l.pos] = nil
 		l.pos++
 		journaled := e.journaled()
+		l.owe(journaled)
 		l.run(e)
 		l.deliver(journaled)
 	}
@@ -458,7 +461,10 @@ func (l *Loop) goexit(crash *statemachine.CrashError) {
 		if l.booting {
 			l.startAdded()
 		}
-		l.deliverRest()
+		l.deliverOwed()
+		if l.starts {
+			l.begun()
+		}
 		if l.replays() {
 			l.replayRest()
 			return

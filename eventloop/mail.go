@@ -77,11 +77,39 @@ func (l *Loop) full(p *process, derived bool) bool {
 // deliver steps some of the letters; derived ones only after an entry of the
 // journal, so that a replay does it at the same places.
 func (l *Loop) deliver(derived bool) {
+	l.owes = owesNone
 	l.posts[0].left = letters
 	if derived {
 		l.posts[1].left = letters
 	}
 	l.deliverRest()
+}
+
+// owes is what deliver is still to be called with.
+type owes uint8
+
+const (
+	owesNone owes = iota
+	owesOther
+	owesDerived
+)
+
+// owe notes that deliver will be called, also if a machine ends the goroutine
+// before that.
+func (l *Loop) owe(derived bool) {
+	l.owes = owesOther
+	if derived {
+		l.owes = owesDerived
+	}
+}
+
+// deliverOwed is deliver, or the rest of it, on another goroutine.
+func (l *Loop) deliverOwed() {
+	if l.owes == owesNone {
+		l.deliverRest()
+		return
+	}
+	l.deliver(l.owes == owesDerived)
 }
 
 // deliverOther steps some of the letters that were sent beside an entry.
@@ -193,16 +221,19 @@ func (l *Loop) answer(e *entry, err error) {
 	case e.kind == kindRequest && e.sender != nil:
 		r := e.req
 		l.requests = without1(l.requests, e)
-		*e.counts--
+		e.uncount()
+		if !e.concernsSender() {
+			return
+		}
 		l.tellAtOnce(e.sender, statemachine.ChildReply{Tag: e.tag, Sup: r.sup, Child: r.child, Err: r.failedOrNil(err)}, e.journaled())
 	case err != nil && e.kind == kindInput && e.sender != nil:
-		l.undelivered(e.sender, e.proc.name, err, e.journaled())
+		if e.concernsSender() {
+			l.undelivered(e.sender, e.proc.name, err, e.journaled())
+		}
 		e.sender = nil
 		l.answer(e, err)
 	case e.letter || e.kind == kindMessage:
-		if e.counts != nil {
-			*e.counts--
-		}
+		e.uncount()
 		if e.x != nil {
 			e.proc.Free(e.x)
 		}

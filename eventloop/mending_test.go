@@ -59,6 +59,17 @@ func obeyMore(in do, s diary, fx *statemachine.Effects[string]) diary {
 		fx.Record(statemachine.Effect{Kind: statemachine.EffectChild, Name: "root", Tag: "odd", Value: supervisor.ChildEffect{Op: 77}})
 	case "back and forth":
 		to.Cast(fx, do{Word: in.Word, Name: string(fx.Self())})
+	case "wait-for-b":
+		statemachine.To[do, string]("b").Cast(fx, do{Word: "keep", From: fx.NoReply()})
+	case "monitors":
+		for range 3 {
+			fx.Monitor(statemachine.Name(in.Name))
+		}
+	case "start and crash":
+		supervisor.StartChild(fx, "start", "root", supervisor.Worker{Name: statemachine.Name(in.Name), Machine: theDiarist})
+		statemachine.To[do, string](fx.Self()).Cast(fx, do{Word: "crash"})
+	case "random":
+		s.Told = append(s.Told[:len(s.Told):len(s.Told)], fmt.Sprintf("%x", fx.Rand()))
 	case "wait-for":
 		to.Cast(fx, do{Word: "keep", From: fx.NoReply()})
 	case "keep":

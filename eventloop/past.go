@@ -153,11 +153,10 @@ func (l *Loop) resume() error {
 		}
 		if p.Durable() {
 			p.Resume()
-		} else if err := p.Init(); err != nil { // it begins anew at every start
-			return fmt.Errorf("eventloop: init of %s: %w", p.name, err)
-		}
+		} // else nothing of it is replayed but when it lives
 		p.alive, p.ready = true, true
 		p.life.Add(1)
+		p.gen.Store(n.PID().Gen)
 	}
 	l.settle()
 	return nil
@@ -229,6 +228,7 @@ func (l *Loop) replay(rec journal.Entry) error {
 		err = l.addressed(rec, e)
 	}
 	if err == nil && e.kind != kindNone {
+		l.owe(true)
 		l.run(e)
 		l.deliver(true)
 	}

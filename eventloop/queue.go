@@ -43,7 +43,9 @@ type entry struct {
 	asked  *asked               // kindInput: the machine's call that it is; kindMessage: the reply to it
 	letter bool                 // sent by a machine, which waits for no answer here
 	sender *process             // kindInput: who is told if it is not delivered; kindRequest: who is answered; kindExit: who has ended; kindBind: who was linked
+	sent   uint32               // the sender's life, if it is that which sent; 0: its state
 	counts *int                 // kindMessage, kindRequest: what counts it as long as it waits
+	downs  *int                 // the same, of a MonitorDown
 	linked bool                 // kindBind: it is a link, or none any more
 	gens   [2]uint32            // kindBind: which lives
 	out    any                  // kindAnswer: the reply
@@ -103,6 +105,15 @@ func (l *list) pushFront(e *entry) {
 	}
 	l.head = e
 	l.n++
+}
+
+func (l *list) has(is func(*entry) bool) bool {
+	for e := l.head; e != nil; e = e.next {
+		if is(e) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *list) remove(e *entry) {
@@ -249,6 +260,13 @@ func (q *queue) unhold(p *process) *entry {
 		p.held.remove(e)
 	}
 	return e
+}
+
+// holds reports whether an entry waits for p, not journaled, of which is says so.
+func (q *queue) holds(p *process, is func(*entry) bool) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return p.held.has(is)
 }
 
 // unholdContinue takes the first Continue that waits for p, nil if none does.

@@ -88,6 +88,7 @@ func (l *Loop) newTree() error {
 // begin starts the tree, live.
 func (l *Loop) begin() error {
 	l.ids[0] = uint64(l.clock.now()) // those that the last program gave mean nobody in this one
+	l.seed = l.ids[0]                // and its randomness does not come again
 	if err := l.newTree(); err != nil {
 		return err
 	}
@@ -105,9 +106,9 @@ func (l *Loop) begin() error {
 	go func() { // which a machine may end
 		defer close(started)
 		l.enter()
+		l.starts = true
 		l.startTree(l.disk.time)
-		l.resumeWorks()
-		l.arm()
+		l.begun()
 		l.exit()
 	}()
 	<-started
@@ -121,8 +122,17 @@ func (l *Loop) begin() error {
 	return l.err
 }
 
+// begun goes on with what was under way when the program ended, once the tree was
+// started.
+func (l *Loop) begun() {
+	l.starts = false
+	l.resumeWorks()
+	l.arm()
+}
+
 // startTree starts the tree; at is the time of the journal.
 func (l *Loop) startTree(at int64) {
+	l.owe(true)
 	l.at = at
 	l.tree.SetNow(l.now())
 	l.tree.Start()

@@ -102,7 +102,7 @@ func (l *Loop) start(pid supervisor.PID) {
 	}
 	p := l.processOf(n)
 	l.starting, l.running = true, p
-	if p.derives() {
+	if l.cfg.Durability == Always || l.replays() { // whether it starts is the same in a replay
 		l.sent++
 		l.moment.Set(l.at, seedOf(l.at, -int(l.sent)))
 	} else {

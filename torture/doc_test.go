@@ -10,6 +10,13 @@
 //   - unknown: applied once at its place in the order, or not at all;
 //   - not applied: not there, and never will be.
 //
+// TestActors does the same to machines that do everything that machines can ask
+// for, at random: casts and calls to each other, timers, tasks, monitors, links,
+// continues, children, replies later. Each notes what is to come of it, and that
+// it comes, once, and nothing else. A shadow sees every step: what a replay steps
+// is what was stepped live, in that order, from the snapshot on, and then what
+// the journal has beyond that.
+//
 // TestLinearizable has many clients on the same registers, over such lives and
 // clocks that jump between them, and checks with porcupine that what they were
 // told is linearizable. What is left unknown they send again under its
@@ -26,5 +33,6 @@
 //
 //	make torture TORTURE=1h
 //	go test ./torture -rounds=10000 -seed=1
+//	go test ./torture -run TestActors -actors=10000
 //	go test ./torture -run TestKilledProgram -kvtime=10m
 package torture_test

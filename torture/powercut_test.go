@@ -216,9 +216,11 @@ func (r *round) report(t *testing.T) {
 }
 
 // entries is what the surviving journal holds, in words.
-func (r *round) entries() string {
+func (r *round) entries() string { return entriesOf(r.mem) }
+
+func entriesOf(mem *journal.Memory) string {
 	var text strings.Builder
-	err := r.mem.Recover(func(s journal.Snapshot) error {
+	err := mem.Recover(func(s journal.Snapshot) error {
 		fmt.Fprintf(&text, "snapshot %d %s\n", s.Index, s.App)
 		return nil
 	}, func(i uint64, b journal.Batch) error {
