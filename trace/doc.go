@@ -4,8 +4,8 @@
 // A journal has what a program was told, not what it made of it. So the older
 // build writes a trace of what it makes of a journal, and the newer one compares:
 //
-//	err := trace.Record(cfg, file, trace.Options{})          // older
-//	report, err := trace.Compare(cfg, file)                  // newer
+//	steps, err := trace.Record(cfg, file, trace.Options{}) // older
+//	report, err := trace.Compare(cfg, file)                // newer
 //	if report.Differs() {
 //		fmt.Print(report)
 //	}
