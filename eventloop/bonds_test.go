@@ -286,7 +286,7 @@ func TestMonitorTerminating(t *testing.T) {
 		s.cfg.Root.Children = append(s.cfg.Root.Children, supervisor.Worker{Name: "slow", Machine: slow})
 		s.killed()
 		s.do("a", do{Word: "monitor", Name: "slow"})
-		go s.do("slow", do{Word: "crash"})
+		s.begin("slow", do{Word: "crash"})
 		synctest.Wait()
 		s.do("a", do{Word: "monitor", Name: "slow"})
 		s.do("b", do{Word: "monitor", Name: "slow"})
