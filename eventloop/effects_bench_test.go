@@ -1,0 +1,116 @@
+package eventloop_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/eventloop"
+	"github.com/lineshaft/lineshaft/statemachine"
+)
+
+// relay is a machine that casts the number it gets, less one, to the other of
+// two, until none is left; the caller of the first is answered then.
+func relay(other statemachine.To[int, int]) *statemachine.Machine[statemachine.From, int, int] {
+	return &statemachine.Machine[statemachine.From, int, int]{
+		Step: func(n int, from statemachine.From, fx *statemachine.Effects[int]) (statemachine.From, int) {
+			if who := fx.From(); who != 0 {
+				from = who
+				fx.NoReply()
+			}
+			if n > 0 {
+				other.Cast(fx, n-1)
+			} else {
+				fx.Reply(from, 0)
+				other.Answer(fx, from, 0)
+			}
+			return from, 0
+		},
+		Input: codec.Of[int](), Output: codec.Of[int](),
+	}
+}
+
+// BenchmarkMachineCast is a cast from one machine to another, and its step.
+func BenchmarkMachineCast(b *testing.B) {
+	l, err := eventloop.Start(eventloop.Config{Root: flat(worker("a", relay("b")), worker("b", relay("a")))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Stop(context.Background())
+	a, err := eventloop.RefTo[int, int](l, "a")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	if _, err := a.Call(context.Background(), b.N+b.N%2); err != nil { // it ends where it began
+		b.Fatal(err)
+	}
+}
+
+// alarms is the state of a machine that sets timers a thousand at a time.
+type alarms struct {
+	from       statemachine.From
+	left, lots int
+}
+
+const atOnce = 1000
+
+func alarm(n int, s alarms, fx *statemachine.Effects[int]) (alarms, int) {
+	switch {
+	case n < 0: // so many that stay pending
+		for i := range -n {
+			fx.SetTimer("far"+strconv.Itoa(i), time.Hour)
+		}
+		return s, 0
+	case n > 0:
+		s.from, s.left = fx.NoReply(), n
+	default:
+		s.left--
+		if s.lots--; s.lots > 0 {
+			return s, 0
+		}
+	}
+	if s.left <= 0 {
+		fx.Reply(s.from, 0)
+		return s, 0
+	}
+	for s.lots = 0; s.lots < min(s.left, atOnce); s.lots++ {
+		fx.SetTimer(alarmNames[s.lots], 0)
+	}
+	return s, 0
+}
+
+var alarmNames = func() (names [atOnce]string) {
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names
+}()
+
+// BenchmarkTimer is a timer set and fired, with a million pending.
+func BenchmarkTimer(b *testing.B) {
+	m := &statemachine.Machine[alarms, int, int]{Step: alarm, Message: func(statemachine.Message) int { return 0 },
+		Input: codec.Of[int](), Output: codec.Of[int]()}
+	l, err := eventloop.Start(eventloop.Config{Root: flat(worker("a", m), worker("pending", m))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Stop(context.Background())
+	for _, in := range []struct {
+		name statemachine.Name
+		n    int
+	}{{"pending", -1_000_000}, {"a", b.N}} {
+		r, err := eventloop.RefTo[int, int](l, in.name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		if _, err := r.Call(context.Background(), in.n); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
