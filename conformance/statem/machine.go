@@ -291,6 +291,7 @@ func (t *tables) actions(actions [][]string, ev event, enter bool, d data, fx *e
 		case a[0] == "event" && a[1] != "call":
 			fx.NextEvent(genstatem.EventType(a[1]), content{Event: a[2]})
 		case a[0] == "postpone":
+			t.trace.postponed[string(ev.Type)] = true
 			t.postpone(a, actions[i+1:], enter, fx)
 		case a[0] == "badaction":
 			badAction(fx)

@@ -73,7 +73,7 @@ func play(s *Scenario, restore bool) (trace string, valid bool) {
 }
 
 func newPlayer(s *Scenario) *player {
-	t := &trace{zero: map[string]bool{}}
+	t := &trace{zero: map[string]bool{}, postponed: map[string]bool{}}
 	return &player{s: s, trace: t, tables: &tables{s: s, trace: t}}
 }
 

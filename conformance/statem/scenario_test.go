@@ -48,9 +48,11 @@ func TestCheck(t *testing.T) {
 		"init ok a ; state_timeout 5 t ; timeout 5 u\nstart\nadvance 9\n":                                          false,
 		"on a cast e -> keep ; timeout:n 0 t ; event cast i\non a cast i -> keep ; timeout:n 5 t\nstart\ncast e\n": false,
 		"on a cast e -> keep ; timeout:n 0 t\non a timeout:n t -> keep ; timeout:n 5 t\nstart\ncast e\n":           true,
-		"machine trap=false\nstart\nbatch cast e ; stranger_exit crash\n":                                          false,
-		"machine trap=false\nstart\nparent_exit normal\n":                                                          false,
-		"machine trap=false\nstart\nparent_exit crash\n":                                                           true,
+		"machine enter=true\ninit ok c\non b info e -> next c\non b timeout:n t -> keep ; postpone\non c cast f -> next b ; timeout:n 0 t\n" +
+			"on c timeout:n t -> next a ; timeout:n 5 t\nenter c b -> keep ; timeout:n 0 t\nstart\ncast f\ninfo e\n": false,
+		"machine trap=false\nstart\nbatch cast e ; stranger_exit crash\n": false,
+		"machine trap=false\nstart\nparent_exit normal\n":                 false,
+		"machine trap=false\nstart\nparent_exit crash\n":                  true,
 	} {
 		if err := readOne(t, "scenario x\n"+text+"end\n").Check(); (err == nil) != valid {
 			t.Errorf("%s: %v", text, err)

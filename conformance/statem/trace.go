@@ -14,9 +14,10 @@ type trace struct {
 	lines []line // of the present operation
 	next  int    // replies are expected in order: this line's or a later one's
 
-	// zero are the timeouts that may wait without time: see sets.
-	zero map[string]bool
-	lost bool
+	// zero are the timeouts that may wait without time: see sets. Of those that
+	// were postponed once, postponed, an event may be a timeout or a retried one.
+	zero, postponed map[string]bool
+	lost            bool
 }
 
 // line is one line of what happened, or a reply that a machine has asked for:
@@ -77,7 +78,7 @@ func (t *trace) finish(results []string, state string) {
 // arrived notes an event, which may be a timeout: those carry what is not
 // inserted by itself.
 func (t *trace) arrived(ev event) {
-	if !strings.HasPrefix(ev.Content.Event, "i") {
+	if !strings.HasPrefix(ev.Content.Event, "i") && !t.postponed[string(ev.Type)] {
 		delete(t.zero, string(ev.Type))
 	}
 }
