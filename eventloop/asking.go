@@ -38,6 +38,7 @@ func (l *Loop) callTo(p *process, f statemachine.Effect, derived bool) {
 	}
 	e := l.letter(to, kindInput, derived)
 	e.x, e.asked, e.letter, a.entry = x, a, true, e
+	e.sender = p
 	l.send(e, derived)
 }
 
@@ -69,11 +70,13 @@ func (l *Loop) replied(e *entry, err error, derived bool) {
 func (l *Loop) comeBack(a *asked, out any, err error, derived bool) {
 	m := statemachine.NewReply(a.tag, a.callee, out, err)
 	if a.derived && !derived {
-		if l.lastWords() {
-			e := l.letter(a.caller, kindMessage, false)
-			e.msg, e.asked = m, a
-			l.queue.pushOwn(e, false)
+		e := l.letter(a.caller, kindMessage, false)
+		e.msg, e.asked = m, a
+		var by *process
+		if a.entry != nil {
+			by = a.entry.proc
 		}
+		l.cross(by, e)
 		return
 	}
 	l.forgetCall(a)

@@ -19,7 +19,7 @@ import (
 
 // monitor has p told when the process called name ends.
 func (l *Loop) monitor(p *process, name statemachine.Name, derived bool) {
-	if p.downs > 0 && l.isDown(p, name) {
+	if p.isDown(name) {
 		return // it is to be told that the one there was has ended
 	}
 	to := l.procs.find(name)
@@ -41,39 +41,54 @@ func (l *Loop) demonitor(p *process, name statemachine.Name) {
 		to.watchers = without1(to.watchers, p)
 		p.watches = without1(p.watches, to)
 	}
-	l.takeBack(p, tellsDown(p, name))
-}
-
-// tellsDown returns what reports whether an entry tells p that the process
-// called name has ended.
-func tellsDown(p *process, name statemachine.Name) func(*entry) bool {
-	return func(e *entry) bool {
-		m, ok := e.msg.(statemachine.MonitorDown)
-		return ok && m.Name == name && e.proc == p && e.kind == kindMessage && e.life == p.life.Load()
+	if p.isDown(name) {
+		l.takeBack(p, func(e *entry) bool {
+			m, ok := e.msg.(statemachine.MonitorDown)
+			return ok && m.Name == name && e.kind == kindMessage && e.life == p.life.Load()
+		})
 	}
 }
 
 // isDown reports whether p is to have a MonitorDown of name yet.
-func (l *Loop) isDown(p *process, name statemachine.Name) bool {
-	return l.eachOfMail(p, tellsDown(p, name))
+func (p *process) isDown(name statemachine.Name) bool {
+	life, down := p.downs[name]
+	return down && life == p.life.Load()
 }
 
-// takeBack takes back those letters to p that are on their way yet.
+// tellsDown notes whether e, a message, is a MonitorDown that is on its way.
+func (e *entry) tellsDown(on bool) {
+	m, ok := e.msg.(statemachine.MonitorDown)
+	p := e.proc
+	if !ok || e.kind != kindMessage {
+		return
+	}
+	if p.downs == nil {
+		p.downs = map[statemachine.Name]uint32{}
+	}
+	if on {
+		p.downs[m.Name] = max(p.downs[m.Name], e.life)
+	} else if p.downs[m.Name] == e.life {
+		delete(p.downs, m.Name)
+	}
+}
+
+// takeBack takes back those letters to p that are on their way yet. It goes
+// through those to others too.
 func (l *Loop) takeBack(p *process, is func(*entry) bool) {
-	drop := func(e *entry) bool {
+	drop := func(e *entry) {
 		if e.proc == p && is(e) {
 			e.uncount()
+			e.tellsDown(false)
 			e.kind = kindDrop // its place is kept, in a snapshot too
 		}
-		return false
 	}
-	l.eachOfMail(p, drop)
-}
-
-// eachOfMail goes through what is on its way to p, and what waits for it, until
-// f says so, and reports whether it did. It goes through that of others too.
-func (l *Loop) eachOfMail(p *process, f func(*entry) bool) bool {
-	return l.posts[0].list.has(f) || l.posts[1].list.has(f) || slices.ContainsFunc(p.committed, f) || l.queue.holds(p, f)
+	for i := range l.posts {
+		l.posts[i].list.each(drop)
+	}
+	for _, e := range p.committed {
+		drop(e)
+	}
+	l.queue.eachHeld(p, drop)
 }
 
 // uncount takes note that e does not wait any more.
@@ -81,10 +96,7 @@ func (e *entry) uncount() {
 	if e.counts != nil {
 		*e.counts--
 	}
-	if e.downs != nil {
-		*e.downs--
-	}
-	e.counts, e.downs = nil, nil
+	e.counts = nil
 }
 
 // link ties two processes.
@@ -144,7 +156,7 @@ func (l *Loop) linkBroke(p *process, name statemachine.Name, r statemachine.Reas
 		l.tellProcess(p, statemachine.Exit{Name: name, Reason: r}, derived)
 	case r.Class == statemachine.ClassNormal:
 	case l.journals() && !p.derives():
-		l.queue.pushOwn(&entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}, false)
+		l.cross(p, &entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r})
 	default:
 		e := l.letter(p, kindExit, derived)
 		e.reason, e.life, e.letter, e.sender = r, p.life.Load(), true, l.procs.find(name)
@@ -163,8 +175,7 @@ func without1[T comparable](list []T, x T) []T {
 // bind makes an entry of it that to is to be told, or no longer, of the end of
 // p, which is not journaled.
 func (l *Loop) bind(p, to *process, on bool) {
-	p.binding++
-	l.queue.pushOwn(&entry{kind: kindBind, proc: to, sender: p, tag: string(p.name), linked: on, gens: [2]uint32{generation(p), generation(to)}}, false)
+	l.cross(p, &entry{kind: kindBind, proc: to, sender: p, tag: string(p.name), linked: on, gens: [2]uint32{generation(p), generation(to)}})
 }
 
 // generation tells the lives of p apart: the same in a replay.
@@ -210,9 +221,6 @@ func (l *Loop) readBind(data []byte, e *entry) error {
 // bound is the turn of a kindBind.
 func (l *Loop) bound(e *entry) {
 	to, p := e.proc, e.sender
-	if !l.replays() {
-		p.binding--
-	}
 	switch there := p != nil && p.alive && generation(p) == e.gens[0]; {
 	case !to.alive || generation(to) != e.gens[1]: // p has been told
 	case there && e.linked:

@@ -168,10 +168,7 @@ func (l *Loop) tellCounted(p *process, m statemachine.Message, derived bool, cou
 		e.counts = counts
 		*counts++
 	}
-	if _, ok := m.(statemachine.MonitorDown); ok {
-		e.downs = &p.downs
-		p.downs++
-	}
+	e.tellsDown(true)
 	l.send(e, derived)
 }
 
@@ -242,7 +239,7 @@ func (l *Loop) replyTo(f statemachine.Effect, derived bool) {
 	switch {
 	case e == nil:
 	case e.key != "" && p.derives() && !derived: // what is remembered under the key follows from the journal
-		l.queue.pushOwn(&entry{kind: kindAnswer, proc: p, from: f.From, out: f.Value}, false)
+		l.cross(nil, &entry{kind: kindAnswer, proc: p, from: f.From, out: f.Value})
 	default:
 		l.replyWith(e, f.Value, derived && p.derives()) // of others' callers a replay knows nothing
 	}

@@ -116,6 +116,10 @@ func (l *Loop) takeOver(written, rest []*entry) {
 // part of the batch; it waits for its process, or has been answered.
 func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 	p := e.proc
+	if e.by != nil {
+		e.by.crossing--
+		e.by = nil
+	}
 	switch {
 	case e.kind == kindRetry:
 		r := &request{op: opRetry, sup: e.pid.Node.Name(), child: e.node.Name(), gen: e.pid.Gen, due: e.due}

@@ -359,10 +359,7 @@ func (l *Loop) recount(s keptLetter, e *entry) {
 	if isContinue(e) && !s.Over {
 		e.proc.continues++
 	}
-	if _, ok := e.msg.(statemachine.MonitorDown); ok {
-		e.downs = &e.proc.downs
-		*e.downs++
-	}
+	e.tellsDown(true)
 	if !s.Counted {
 		return
 	}

@@ -49,6 +49,7 @@ type Loop struct {
 	owed     []debt
 
 	posts     [2]post // what machines have sent: the derived post is the second
+	crossing  post    // what is to go through the journal
 	owes      owes    // of the entry that is being applied
 	ids       [2]uint64
 	sent      uint64
@@ -163,6 +164,10 @@ func (l *Loop) run(e *entry) {
 			l.settle()
 		}
 	case kindGoOn:
+		if e.crosses {
+			l.crossMore()
+			return
+		}
 		l.post(e.derived).asked = false
 	case kindBind:
 		l.bound(e)
@@ -318,8 +323,12 @@ func (l *Loop) exitOf(p *process, e *entry, r statemachine.Reason) {
 	}
 	p.ready = false
 	p.Hide()
-	front := p.binding == 0 // else behind those whom it is to be told to
-	l.queue.pushOwn(&entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}, front)
+	exit := &entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}
+	if p.crossing > 0 {
+		l.cross(p, exit) // behind what it has sent
+		return
+	}
+	l.queue.pushOwn(exit, true)
 }
 
 // enter takes the role, as soon as who has it gives it back.

@@ -45,10 +45,45 @@ func (l *Loop) send(e *entry, derived bool) {
 			e.cast, e.letter, e.answered = true, false, false // until it is committed
 			e.proc.unread.Add(1)
 		}
-		l.queue.pushOwn(e, false)
+		l.cross(e.sender, e)
 	default:
 		l.post(false).list.pushBack(e)
 	}
+}
+
+// cross sends e, of a process that is not journaled, through the journal, behind
+// what that has sent before. Of such there are few in the queue at a time, so
+// that those who call do not wait for all that machines send.
+func (l *Loop) cross(by *process, e *entry) {
+	if by != nil && !by.derives() {
+		e.by = by
+		by.crossing++
+	}
+	if l.crossing.list.n == 0 && l.queue.size.Load() < letters {
+		l.queue.pushOwn(e, false)
+		return
+	}
+	l.crossing.list.pushBack(e)
+	l.askToCross()
+}
+
+func (l *Loop) askToCross() {
+	if c := &l.crossing; c.list.n > 0 && !c.asked && l.mayGoOn() {
+		c.asked = true
+		l.queue.pushOwn(&entry{kind: kindGoOn, crosses: true}, false)
+	}
+}
+
+// crossMore has more go through the journal.
+func (l *Loop) crossMore() {
+	c := &l.crossing
+	c.asked = false
+	for n := 0; n < letters && c.list.n > 0; n++ {
+		e := c.list.head
+		c.list.remove(e)
+		l.queue.pushOwn(e, false)
+	}
+	l.askToCross()
 }
 
 // noRoom returns why a machine can send to nothing now.
@@ -69,7 +104,7 @@ func (l *Loop) full(p *process, derived bool) bool {
 	case derived && p.derives():
 		return l.post(true).list.n >= l.queue.bound || len(p.committed) >= l.queue.bound
 	case p.derives():
-		return l.queue.full(p)
+		return l.crossing.list.n >= l.queue.bound || l.queue.full(p)
 	}
 	return l.post(false).list.n >= l.queue.bound || p.held.n >= l.queue.bound
 }
@@ -174,6 +209,7 @@ func (l *Loop) step(e *entry) {
 		l.moment.Hide()
 	}
 	if e.kind == kindMessage {
+		e.tellsDown(false)
 		x, ok, crash := p.FromMessage(e.msg)
 		if crash != nil {
 			l.stepped(crash)

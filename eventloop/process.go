@@ -44,12 +44,12 @@ type process struct {
 	watches   []*process                   // whom it monitors
 	links     []*process                   // those linked to it, who are told of its end
 	linked    []*process                   // those of whose end it is told
-	binding   int                          // links of it that are on their way to the journal
+	crossing  int                          // what it has sent that is on its way to the journal
 	continues int                          // messages Continue that it is to have before anything else
 	blocked   bool                         // something waits for these
 	owed      int                          // what it has asked for, and would have been answered at once: see owedMax
 	traps     bool                         // exits of those it is linked to are messages
-	downs     int                          // messages MonitorDown that it is to have yet
+	downs     map[statemachine.Name]uint32 // those whose MonitorDown it is to have yet, and in which life
 	refused   [2]int                       // how many messages wait that say that a cast of it was not delivered: derived ones are the second
 	sys       *sys                         // nil unless it is suspended or watched
 

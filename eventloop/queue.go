@@ -45,13 +45,14 @@ type entry struct {
 	sender *process             // kindInput: who is told if it is not delivered; kindRequest: who is answered; kindExit: who has ended; kindBind: who was linked
 	sent   uint32               // the sender's life, if it is that which sent; 0: its state
 	counts *int                 // kindMessage, kindRequest: what counts it as long as it waits
-	downs  *int                 // the same, of a MonitorDown
 	linked bool                 // kindBind: it is a link, or none any more
 	gens   [2]uint32            // kindBind: which lives
 	out    any                  // kindAnswer: the reply
 	tag    string               // kindRequest: the sender's word for it; kindBind: the sender's name
 
-	derived bool // kindGoOn: of which post
+	derived bool     // kindGoOn: of which post
+	crosses bool     // kindGoOn: what is to go through the journal
+	by      *process // who has sent it, on its way to the journal
 
 	key string   // kindInput: of idempotency; empty: none
 	sum [16]byte // of the input, if there is a key
@@ -107,13 +108,10 @@ func (l *list) pushFront(e *entry) {
 	l.n++
 }
 
-func (l *list) has(is func(*entry) bool) bool {
+func (l *list) each(f func(*entry)) {
 	for e := l.head; e != nil; e = e.next {
-		if is(e) {
-			return true
-		}
+		f(e)
 	}
-	return false
 }
 
 func (l *list) remove(e *entry) {
@@ -164,11 +162,11 @@ func (q *queue) push(e *entry) (room bool, err error) {
 	return room, nil
 }
 
-// full reports whether there is no room for another input of p.
+// full reports whether there is no room for another input that waits for p.
 func (q *queue) full(p *process) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.main.n >= q.bound || p.held.n >= q.bound
+	return p.held.n >= q.bound
 }
 
 // pushOwn appends an entry of the loop's own, which finds room always.
@@ -262,11 +260,11 @@ func (q *queue) unhold(p *process) *entry {
 	return e
 }
 
-// holds reports whether an entry waits for p, not journaled, of which is says so.
-func (q *queue) holds(p *process, is func(*entry) bool) bool {
+// eachHeld goes through the entries that wait for p and are not journaled.
+func (q *queue) eachHeld(p *process, f func(*entry)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return p.held.has(is)
+	p.held.each(f)
 }
 
 // unholdContinue takes the first Continue that waits for p, nil if none does.

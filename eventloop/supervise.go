@@ -138,6 +138,7 @@ func (l *Loop) initialised(err error) {
 	if err == nil {
 		p.life.Add(1)
 		p.alive, p.ready, p.reported = true, true, false
+		clear(p.downs)
 		p.gen.Store(p.node.PID().Gen)
 		l.rewind(p)
 		l.carry(p, p.derives())
