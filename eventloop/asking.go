@@ -20,10 +20,10 @@ type asked struct {
 }
 
 // callTo sends an input to another process, whose output is to come back.
-func (l *Loop) callTo(p *process, f statemachine.Effect, derived bool) {
+func (l *Loop) callTo(p *process, f *statemachine.Effect, derived bool) {
 	a := &asked{id: l.id(derived), caller: p, tag: f.Tag, callee: f.Name, derived: derived}
 	l.addCall(a)
-	to, x, err := l.addressee(f)
+	to, x, err := l.addressee(p, f)
 	if err != nil {
 		l.comeBack(a, nil, err, derived)
 		return
@@ -164,7 +164,7 @@ func (l *Loop) lasts(p *process) bool { return p.Durable() && l.cfg.Durability !
 
 // forgetState drops what belongs to a state of p that is gone.
 func (l *Loop) forgetState(p *process) {
-	for _, t := range p.timers {
+	for _, t := range p.timers.all() {
 		l.cancelTimer(t)
 	}
 	for _, a := range p.calls {
@@ -181,8 +181,8 @@ func (l *Loop) inheritState(p, old *process) {
 		l.forgetState(old)
 		return
 	}
-	p.timers, old.timers = old.timers, nil
-	for _, t := range p.timers {
+	p.timers, old.timers = old.timers, named{}
+	for _, t := range p.timers.all() {
 		t.proc = p
 	}
 	p.calls, old.calls = old.calls, nil

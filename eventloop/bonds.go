@@ -22,7 +22,7 @@ func (l *Loop) monitor(p *process, name statemachine.Name, derived bool) {
 	if p.isDown(name) {
 		return // it is to be told that the one there was has ended
 	}
-	to := l.procs.find(name)
+	to := l.procs.here(name)
 	if to == nil || !to.lives() {
 		l.tellAtOnce(p, statemachine.MonitorDown{Name: name, Reason: statemachine.NoProcess}, derived)
 		return
@@ -37,7 +37,7 @@ func (l *Loop) monitor(p *process, name statemachine.Name, derived bool) {
 func (p *process) lives() bool { return p.gen.Load() != 0 }
 
 func (l *Loop) demonitor(p *process, name statemachine.Name) {
-	if to := l.procs.find(name); to != nil {
+	if to := l.procs.here(name); to != nil {
 		to.watchers = without1(to.watchers, p)
 		p.watches = without1(p.watches, to)
 	}
@@ -101,7 +101,7 @@ func (e *entry) uncount() {
 
 // link ties two processes.
 func (l *Loop) link(p *process, name statemachine.Name, derived bool) {
-	to := l.procs.find(name)
+	to := l.procs.here(name)
 	switch {
 	case to == p:
 	case to == nil || !to.lives():
@@ -117,7 +117,7 @@ func (l *Loop) link(p *process, name statemachine.Name, derived bool) {
 }
 
 func (l *Loop) unlink(p *process, name statemachine.Name, derived bool) {
-	to := l.procs.find(name)
+	to := l.procs.here(name)
 	if to == nil || to == p {
 		return
 	}
@@ -159,7 +159,7 @@ func (l *Loop) linkBroke(p *process, name statemachine.Name, r statemachine.Reas
 		l.cross(p, &entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r})
 	default:
 		e := l.letter(p, kindExit, derived)
-		e.reason, e.life, e.letter, e.sender = r, p.life.Load(), true, l.procs.find(name)
+		e.reason, e.life, e.letter, e.sender = r, p.life.Load(), true, l.procs.here(name)
 		l.send(e, derived)
 	}
 }
@@ -214,7 +214,7 @@ func (l *Loop) readBind(data []byte, e *entry) error {
 		}
 		e.gens[i], data = uint32(gen), data[n:]
 	}
-	e.kind, e.tag, e.sender = kindBind, string(data), l.procs.find(statemachine.Name(data))
+	e.kind, e.tag, e.sender = kindBind, string(data), l.procs.here(statemachine.Name(data))
 	return nil
 }
 

@@ -25,7 +25,9 @@ func (l *Loop) carry(p *process, derived bool) {
 	if l.replays() && !derived {
 		return // the journal has what came of it
 	}
-	for _, f := range l.moment.Effects() {
+	effects := l.moment.Effects()
+	for i := range effects {
+		f := &effects[i]
 		if p.sys != nil {
 			l.sawEffect(p, f)
 		}
@@ -33,7 +35,7 @@ func (l *Loop) carry(p *process, derived bool) {
 	}
 }
 
-func (l *Loop) carryOne(p *process, f statemachine.Effect, derived bool) {
+func (l *Loop) carryOne(p *process, f *statemachine.Effect, derived bool) {
 	switch f.Kind {
 	case statemachine.EffectContinue:
 		l.goOnWith(p, f.Tag, derived)
@@ -42,7 +44,7 @@ func (l *Loop) carryOne(p *process, f statemachine.Effect, derived bool) {
 	case statemachine.EffectSetPeriodic:
 		l.setTimer(p, f.Tag, f.After, f.After, derived)
 	case statemachine.EffectCancelTimer:
-		l.cancelTimer(p.timers[f.Tag])
+		l.cancelTimer(p.timers.get(f.Tag))
 	case statemachine.EffectMonitor:
 		l.monitor(p, f.Name, derived)
 	case statemachine.EffectDemonitor:
@@ -84,8 +86,8 @@ func (l *Loop) continued(p *process) {
 }
 
 // castTo sends an input to another process, or to the same.
-func (l *Loop) castTo(p *process, f statemachine.Effect, derived bool) {
-	to, x, err := l.addressee(f)
+func (l *Loop) castTo(p *process, f *statemachine.Effect, derived bool) {
+	to, x, err := l.addressee(p, f)
 	if err != nil {
 		l.undelivered(p, f.Name, err, derived)
 		return
@@ -118,8 +120,8 @@ func (e *entry) concernsSender() bool {
 
 // addressee returns the process that an effect sends an input to, and the
 // exchange of that.
-func (l *Loop) addressee(f statemachine.Effect) (*process, any, error) {
-	to := l.procs.find(f.Name)
+func (l *Loop) addressee(p *process, f *statemachine.Effect) (*process, any, error) {
+	to := l.procs.peer(p, f.Name)
 	if to == nil {
 		return nil, nil, refused(f.Name, statemachine.NotApplied, statemachine.ErrNoProcess)
 	}
@@ -185,7 +187,7 @@ func ofLife(m statemachine.Message) bool {
 func (p *process) derives() bool { return p.journaled }
 
 // childEffect asks a supervisor for a change of its children.
-func (l *Loop) childEffect(p *process, f statemachine.Effect, derived bool) {
+func (l *Loop) childEffect(p *process, f *statemachine.Effect, derived bool) {
 	c, _ := f.Value.(supervisor.ChildEffect)
 	op, known := opsOfEffects[c.Op]
 	r := &request{op: op, sup: f.Name, child: c.Child, spec: c.Spec}
@@ -230,8 +232,8 @@ func (p *process) inOrder() []*entry {
 }
 
 // replyTo answers a caller of f.Name that was kept waiting.
-func (l *Loop) replyTo(f statemachine.Effect, derived bool) {
-	p := l.procs.find(f.Name)
+func (l *Loop) replyTo(f *statemachine.Effect, derived bool) {
+	p := l.procs.here(f.Name)
 	if p == nil {
 		return
 	}

@@ -2,6 +2,7 @@ package eventloop_test
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
 )
 
 // relay is a machine that casts the number it gets, less one, to the other of
@@ -90,27 +92,65 @@ var alarmNames = func() (names [atOnce]string) {
 	return names
 }()
 
-// BenchmarkTimer is a timer set and fired, with a million pending.
+// ticking is a machine that sets its timer anew whenever it fires, left times in
+// all.
+func ticking(left *int, done chan<- struct{}) *statemachine.Machine[int, int, int] {
+	return &statemachine.Machine[int, int, int]{
+		Step: func(_, s int, fx *statemachine.Effects[int]) (int, int) {
+			if *left--; *left == 0 {
+				close(done)
+			}
+			if *left > 0 {
+				fx.SetTimer("tick", 0)
+			}
+			return s, 0
+		},
+		Message: func(statemachine.Message) int { return 0 },
+		Input:   codec.Of[int](), Output: codec.Of[int](),
+	}
+}
+
+// BenchmarkTimer is a timer set and fired, with a million pending: a thousand
+// timers of one machine, or one of each of a thousand.
 func BenchmarkTimer(b *testing.B) {
 	m := &statemachine.Machine[alarms, int, int]{Step: alarm, Message: func(statemachine.Message) int { return 0 },
 		Input: codec.Of[int](), Output: codec.Of[int]()}
-	l, err := eventloop.Start(eventloop.Config{Root: flat(worker("a", m), worker("pending", m))})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Stop(context.Background())
-	for _, in := range []struct {
-		name statemachine.Name
-		n    int
-	}{{"pending", -1_000_000}, {"a", b.N}} {
-		r, err := eventloop.RefTo[int, int](l, in.name)
+	start := func(b *testing.B, others ...supervisor.Child) func(name statemachine.Name, n int) {
+		l, err := eventloop.Start(eventloop.Config{Root: flat(append(others, worker("a", m), worker("pending", m))...)})
 		if err != nil {
 			b.Fatal(err)
 		}
+		b.Cleanup(func() { l.Stop(context.Background()) })
+		call := func(name statemachine.Name, n int) {
+			r, err := eventloop.RefTo[int, int](l, name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := r.Call(context.Background(), n); err != nil {
+				b.Fatal(err)
+			}
+		}
+		call("pending", -1_000_000)
+		runtime.GC() // of what it took to set them
 		b.ReportAllocs()
 		b.ResetTimer()
-		if _, err := r.Call(context.Background(), in.n); err != nil {
-			b.Fatal(err)
-		}
+		return call
 	}
+	b.Run("machines=1", func(b *testing.B) {
+		start(b)("a", b.N)
+		b.StopTimer()
+	})
+	b.Run("machines=1000", func(b *testing.B) {
+		left, done := b.N, make(chan struct{})
+		var others []supervisor.Child
+		for i := range min(b.N, atOnce) {
+			others = append(others, worker(statemachine.Name("t"+strconv.Itoa(i)), ticking(&left, done)))
+		}
+		call := start(b, others...)
+		for i := range others {
+			call(statemachine.Name("t"+strconv.Itoa(i)), 0)
+		}
+		<-done
+		b.StopTimer()
+	})
 }

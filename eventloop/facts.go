@@ -108,7 +108,7 @@ func (l *Loop) readMessage(data []byte, e *entry) error {
 	}
 	switch kind {
 	case factTimer:
-		if t := e.proc.timers[string(rest)]; t != nil {
+		if t := e.proc.timers.get(string(rest)); t != nil {
 			e.kind, e.timer, e.id = kindMessage, t, id
 		}
 		return nil

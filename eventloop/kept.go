@@ -140,7 +140,7 @@ func (l *Loop) lastingTimers() []*timer {
 	var all []*timer
 	for _, p := range l.procs.all() {
 		if l.lasts(p) {
-			all = slices.AppendSeq(all, maps.Values(p.timers))
+			all = append(all, p.timers.all()...)
 		}
 	}
 	for _, a := range l.calls {
@@ -294,10 +294,7 @@ func (l *Loop) restoreTimer(s keptTimer) {
 	case a != nil:
 		t.call, a.timer = a, t
 	default:
-		if t.proc.timers == nil {
-			t.proc.timers = map[string]*timer{}
-		}
-		t.proc.timers[t.name] = t
+		t.belongs()
 	}
 	l.clockwork.add(t)
 }

@@ -48,22 +48,26 @@ type Loop struct {
 	starting bool
 	owed     []debt
 
-	posts     [2]post // what machines have sent: the derived post is the second
-	crossing  post    // what is to go through the journal
-	owes      owes    // of the entry that is being applied
-	ids       [2]uint64
-	sent      uint64
-	calls     map[uint64]*asked
-	works     map[uint64]*work
-	todo      []*work  // works that wait for a goroutine
-	idle      int      // of them: those that were dropped
-	busy      int      // goroutines that work
-	requests  []*entry // of machines, which supervisors have not answered
-	clockwork timers
-	windows   [2]window // of idempotency keys
-	armed     int64     // when the goroutine is woken for them; 0 for never
-	unarm     func()    // or not
-	farewell  int       // how often letters may be gone on with once Stop was called
+	posts    [2]post  // what machines have sent: the derived post is the second
+	crossing post     // what is to go through the journal
+	owes     owes     // of the entry that is being applied
+	letters  []*entry // not in use
+
+	spareTimers []*timer
+	ids         [2]uint64
+	sent        uint64
+	calls       map[uint64]*asked
+	works       map[uint64]*work
+	todo        []*work  // works that wait for a goroutine
+	idle        int      // of them: those that were dropped
+	busy        int      // goroutines that work
+	requests    []*entry // of machines, which supervisors have not answered
+	clockwork   timers
+	windows     [2]window // of idempotency keys
+	armed       int64     // when the goroutine is woken for them; 0 for never
+	unarm       func()    // or not
+	overdue     bool      // that time has come
+	farewell    int       // how often letters may be gone on with once Stop was called
 
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
@@ -169,6 +173,9 @@ func (l *Loop) run(e *entry) {
 			return
 		}
 		l.post(e.derived).asked = false
+		if !l.replays() {
+			l.reuse(e)
+		}
 	case kindBind:
 		l.bound(e)
 	case kindAnswer:
@@ -404,7 +411,7 @@ func (l *Loop) exit() {
 		l.work(1)
 		l.deliverOther()
 	}
-	more := l.mayLeave()
+	more := l.mayLeave() || l.overdue
 	l.role.Unlock()
 	if (more || l.queue.size.Load() > 0) && !l.syncing.Load() {
 		l.nudge()

@@ -25,13 +25,35 @@ func (l *Loop) post(derived bool) *post {
 
 // letter returns a new entry that nobody waits for.
 func (l *Loop) letter(p *process, k kind, derived bool) *entry {
-	e := l.queue.fresh()
+	e := l.fresh()
 	e.kind, e.proc, e.answered = k, p, true
 	if derived && (p == nil || p.derives()) {
 		l.sent++
 		e.time, e.seed = max(l.at, 1), (uint64(l.at)^l.sent<<32)*0xbf58476d1ce4e5b9|1
 	}
 	return e
+}
+
+// spareLetters is how many letters there may be for their memory to be reused.
+const spareLetters = 1 << 10
+
+// fresh returns an entry that nobody waits for.
+func (l *Loop) fresh() *entry {
+	n := len(l.letters) - 1
+	if n < 0 {
+		return new(entry)
+	}
+	e := l.letters[n]
+	l.letters = l.letters[:n]
+	return e
+}
+
+// reuse takes back e, which nobody uses any more.
+func (l *Loop) reuse(e *entry) {
+	if len(l.letters) < spareLetters {
+		*e = entry{done: e.done}
+		l.letters = append(l.letters, e)
+	}
 }
 
 // send posts a letter; one that crosses to a process whose inputs are journaled
@@ -166,7 +188,9 @@ func (l *Loop) deliverRest() {
 		p.left = 0
 		if p.list.n > 0 && !p.asked && !l.replays() && l.mayGoOn() {
 			p.asked = true
-			l.queue.pushOwn(&entry{kind: kindGoOn, derived: i == 1}, false)
+			more := l.fresh()
+			more.kind, more.derived = kindGoOn, i == 1
+			l.queue.pushOwn(more, false)
 		}
 	}
 }
@@ -271,9 +295,9 @@ func (l *Loop) answer(e *entry, err error) {
 	case e.letter || e.kind == kindMessage:
 		e.uncount()
 		if e.x != nil {
-			e.proc.Free(e.x)
+			e.proc.Reuse(e.x)
 		}
-		l.queue.recycle(e)
+		l.reuse(e)
 	default:
 		l.queue.answer(e, err)
 	}

@@ -172,7 +172,7 @@ func (l *Loop) sawStep(p *process, e *entry, noReply bool) {
 }
 
 // sawEffect tells who watches p what its step sends.
-func (l *Loop) sawEffect(p *process, f statemachine.Effect) {
+func (l *Loop) sawEffect(p *process, f *statemachine.Effect) {
 	ev := statemachine.SysEvent{Kind: statemachine.SysOut, Name: p.name, Value: f.Value}
 	switch f.Kind {
 	case statemachine.EffectReply:

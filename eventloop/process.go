@@ -37,11 +37,13 @@ type process struct {
 	unusable  error    // why what was saved for it cannot be loaded
 
 	callers   map[statemachine.From]*entry // who wait for a reply of a later step
-	timers    map[string]*timer            // by name
+	timers    named
 	calls     map[uint64]*asked            // that it waits for
 	works     map[uint64]*work             // likewise
 	watchers  []*process                   // who monitor it
 	watches   []*process                   // whom it monitors
+	peer      *process                     // whom it has sent to last
+	peerSince uint64                       // when the registry said so
 	links     []*process                   // those linked to it, who are told of its end
 	linked    []*process                   // those of whose end it is told
 	crossing  int                          // what it has sent that is on its way to the journal

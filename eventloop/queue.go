@@ -181,6 +181,17 @@ func (q *queue) pushOwn(e *entry, front bool) {
 	q.size.Store(int32(q.main.n))
 }
 
+// pushAll appends es, of the loop's own, which is empty then.
+func (q *queue) pushAll(es *list) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for e := es.head; e != nil; e = es.head {
+		es.remove(e)
+		q.main.pushBack(e)
+	}
+	q.size.Store(int32(q.main.n))
+}
+
 // pushRequest appends a request to a supervisor, which finds room always.
 func (q *queue) pushRequest(e *entry) error {
 	q.mu.Lock()

@@ -12,8 +12,9 @@ import (
 // registry finds processes by name. Any goroutine may look; who holds the role
 // may change it. The zero registry is empty.
 type registry struct {
-	mu sync.RWMutex
-	m  map[statemachine.Name]*process
+	mu      sync.RWMutex
+	m       map[statemachine.Name]*process
+	changes uint64 // of m
 }
 
 // find returns the process called name, nil if there is none.
@@ -23,6 +24,18 @@ func (r *registry) find(name statemachine.Name) *process {
 	return r.m[name]
 }
 
+// here is find for who holds the role.
+func (r *registry) here(name statemachine.Name) *process { return r.m[name] }
+
+// peer is here, faster for the one that p has sent to last.
+func (r *registry) peer(p *process, name statemachine.Name) *process {
+	if to := p.peer; to != nil && p.peerSince == r.changes && to.name == name {
+		return to
+	}
+	p.peer, p.peerSince = r.m[name], r.changes
+	return p.peer
+}
+
 func (r *registry) add(p *process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,6 +43,7 @@ func (r *registry) add(p *process) {
 		r.m = map[statemachine.Name]*process{}
 	}
 	r.m[p.name] = p
+	r.changes++
 }
 
 // remove removes p, unless its name is another's by now.
@@ -38,6 +52,7 @@ func (r *registry) remove(p *process) {
 	defer r.mu.Unlock()
 	if r.m[p.name] == p {
 		delete(r.m, p.name)
+		r.changes++
 	}
 }
 

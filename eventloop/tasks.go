@@ -29,7 +29,7 @@ type work struct {
 }
 
 // startTask starts a task of p.
-func (l *Loop) startTask(p *process, f statemachine.Effect, derived bool) {
+func (l *Loop) startTask(p *process, f *statemachine.Effect, derived bool) {
 	w := &work{id: l.id(derived), proc: p, name: string(f.Name), tag: f.Tag, arg: f.Value, retry: f.Retry, derived: derived, at: l.moment.Time()}
 	w.task = p.Task(w.name)
 	l.addWork(w)
@@ -138,7 +138,7 @@ func (l *Loop) tried(w *work, result any, err error) {
 	if !l.lastWords() {
 		return // it is done again after the next start of the program, if the state lasts
 	}
-	e := l.queue.fresh()
+	e := l.fresh()
 	e.kind, e.proc, e.answered, e.work = kindMessage, w.proc, true, w
 	e.msg = statemachine.NewTaskDone(w.tag, w.name, w.taskID(), result, err)
 	l.queue.pushOwn(e, false)

@@ -1,6 +1,8 @@
 package eventloop
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -12,92 +14,111 @@ type timer struct {
 	id      uint64
 	proc    *process
 	name    string
-	every   int64  // 0 unless periodic
-	call    *asked // nil unless it is a call's
+	msg     statemachine.Message // its Timeout, once it has fired
+	every   int64                // 0 unless periodic
+	call    *asked               // nil unless it is a call's
 	derived bool
-	place   int // in the heap, from 1; 0: it is not there
+	set     bool // it is one of its process
+	slot    int  // where it is: inHeap, or a slot of the wheel
+	place   int  // there, from 1; 0: it is nowhere
 }
 
-// timers are those that have not fired, the next one first: those of one time
-// in the order in which they were set. It is a heap in which each has four below
-// it, so that a million of them are ten deep. The zero timers are none.
-type timers struct{ heap []*timer }
-
-func (t *timer) before(u *timer) bool { return t.at < u.at || t.at == u.at && t.id < u.id }
-
-func (ts *timers) put(t *timer, i int) {
-	ts.heap[i] = t
-	t.place = i + 1
+// named are the timers of a process, by name. Mostly there are few. The zero
+// named are none.
+type named struct {
+	few  []*timer
+	many map[string]*timer // instead, if there were more than fewMax
 }
 
-func (ts *timers) up(t *timer, i int) {
-	for i > 0 {
-		above := ts.heap[(i-1)/4]
-		if !t.before(above) {
-			break
-		}
-		ts.put(above, i)
-		i = (i - 1) / 4
+const fewMax = 8
+
+// get returns the timer called name, nil if there is none.
+func (n *named) get(name string) *timer {
+	if n.many != nil {
+		return n.many[name]
 	}
-	ts.put(t, i)
-}
-
-func (ts *timers) down(t *timer, i int) {
-	for {
-		first := 4*i + 1
-		if first >= len(ts.heap) {
-			break
+	for _, t := range n.few {
+		if t.name == name {
+			return t
 		}
-		least := first
-		for c := first + 1; c < min(first+4, len(ts.heap)); c++ {
-			if ts.heap[c].before(ts.heap[least]) {
-				least = c
-			}
-		}
-		if !ts.heap[least].before(t) {
-			break
-		}
-		ts.put(ts.heap[least], i)
-		i = least
 	}
-	ts.put(t, i)
+	return nil
 }
 
-func (ts *timers) add(t *timer) {
-	ts.heap = append(ts.heap, t)
-	ts.up(t, len(ts.heap)-1)
-}
-
-// remove removes t if it is there.
-func (ts *timers) remove(t *timer) {
-	i := t.place - 1
-	if i < 0 {
+// put adds t, whose name none has.
+func (n *named) put(t *timer) {
+	if n.many == nil && len(n.few) < fewMax {
+		n.few = append(n.few, t)
 		return
 	}
-	t.place = 0
-	n := len(ts.heap) - 1
-	last := ts.heap[n]
-	ts.heap[n] = nil
-	ts.heap = ts.heap[:n]
-	if last == t {
+	if n.many == nil {
+		n.many = map[string]*timer{}
+		for _, f := range n.few {
+			n.many[f.name] = f
+		}
+		n.few = nil
+	}
+	n.many[t.name] = t
+}
+
+// drop removes t.
+func (n *named) drop(t *timer) {
+	if n.many != nil {
+		delete(n.many, t.name)
 		return
 	}
-	if i > 0 && last.before(ts.heap[(i-1)/4]) {
-		ts.up(last, i)
-	} else {
-		ts.down(last, i)
+	n.few = without1(n.few, t)
+}
+
+// all returns the timers, in no order.
+func (n *named) all() []*timer {
+	if n.many != nil {
+		return slices.Collect(maps.Values(n.many))
+	}
+	return slices.Clone(n.few)
+}
+
+// belongs makes t one of its process.
+func (t *timer) belongs() {
+	t.proc.timers.put(t)
+	t.set = true
+}
+
+// spareTimers is how many timers there may be for their memory to be reused.
+const spareTimers = 1 << 10
+
+func (l *Loop) freshTimer() *timer {
+	n := len(l.spareTimers) - 1
+	if n < 0 {
+		return new(timer)
+	}
+	t := l.spareTimers[n]
+	l.spareTimers = l.spareTimers[:n]
+	return t
+}
+
+// forgetTimer takes t, which does not run, from its process. An entry that says
+// that it is due has another id than the next timer in the same memory.
+func (l *Loop) forgetTimer(t *timer) {
+	if !t.set {
+		return
+	}
+	t.proc.timers.drop(t)
+	*t = timer{id: t.id, name: t.name, msg: t.msg}
+	if len(l.spareTimers) < spareTimers {
+		l.spareTimers = append(l.spareTimers, t)
 	}
 }
 
 // setTimer sets the timer of that name of p, in place of the one there is.
 func (l *Loop) setTimer(p *process, name string, after, every time.Duration, derived bool) {
-	t := p.timers[name]
+	t := p.timers.get(name)
 	if t == nil {
-		t = &timer{proc: p, name: name}
-		if p.timers == nil {
-			p.timers = map[string]*timer{}
+		t = l.freshTimer()
+		if t.proc = p; t.name != name {
+			t.name, t.msg = name, nil
 		}
-		p.timers[name] = t
+		t.belongs()
 	}
 	l.clockwork.remove(t)
 	t.every, t.derived = int64(every), derived
@@ -109,6 +130,7 @@ func (l *Loop) setTimer(p *process, name string, after, every time.Duration, der
 func (l *Loop) addTimer(t *timer, after time.Duration) *timer {
 	now := l.moment.Time()
 	t.at, t.id = now+min(int64(after), 1<<63-1-now), l.id(t.derived)
+	l.clockwork.advance(now)
 	l.clockwork.add(t)
 	l.arm()
 	return t
@@ -120,26 +142,30 @@ func (l *Loop) cancelTimer(t *timer) {
 		return
 	}
 	l.clockwork.remove(t)
-	if t.call == nil && t.proc.timers[t.name] == t {
-		delete(t.proc.timers, t.name)
-	}
+	l.forgetTimer(t)
 }
 
 // arm has the loop's goroutine woken when the next timer is due.
 func (l *Loop) arm() {
-	if l.replays() || len(l.clockwork.heap) == 0 {
+	if l.replays() {
 		return
 	}
-	if at := l.clockwork.heap[0].at; l.armed == 0 || at < l.armed {
+	if at, any := l.clockwork.next(); any && (l.armed == 0 || at < l.armed) {
 		l.unarm()
 		l.armed = at
-		l.unarm = l.clock.after(time.Duration(max(0, at-l.clock.now())), l.nudge)
+		wait := at - l.clock.now()
+		if l.overdue = wait <= 0; l.overdue {
+			l.unarm = func() {}
+			return // who gives the role back wakes the goroutine
+		}
+		l.unarm = l.clock.after(time.Duration(wait), l.nudge)
 	}
 }
 
 // ring queues the timers that are due; none once Stop was called, or those that
 // are set again and again would keep the queue from ever being empty.
 func (l *Loop) ring() {
+	l.overdue = false
 	if l.armed == 0 || l.ended != nil || l.stopping.Load() {
 		return
 	}
@@ -147,13 +173,18 @@ func (l *Loop) ring() {
 	if now < l.armed {
 		return
 	}
-	for n := 0; len(l.clockwork.heap) > 0 && l.clockwork.heap[0].at <= now && n < l.cfg.BatchMax; n++ {
-		t := l.clockwork.heap[0]
-		l.clockwork.remove(t)
-		e := l.queue.fresh()
+	var rings list
+	l.clockwork.advance(now)
+	for rings.n < l.cfg.BatchMax {
+		t := l.clockwork.pop(now)
+		if t == nil {
+			break
+		}
+		e := l.fresh()
 		e.kind, e.proc, e.answered, e.timer, e.id = kindMessage, t.proc, true, t, t.id
-		l.queue.pushOwn(e, false)
+		rings.pushBack(e)
 	}
+	l.queue.pushAll(&rings)
 	l.armed = 0
 	l.arm()
 }
@@ -167,7 +198,7 @@ func (l *Loop) runs(t *timer, id uint64) bool {
 	case t.call != nil:
 		return l.calls[t.call.id] == t.call
 	}
-	return t.proc.timers[t.name] == t
+	return t.set
 }
 
 // rang is the turn of a timer that was due. It reports whether its process is
@@ -188,17 +219,21 @@ func (l *Loop) rang(e *entry) bool {
 		t.id = l.id(t.derived)
 		l.clockwork.add(t)
 		l.arm()
-	} else {
-		delete(t.proc.timers, t.name)
 	}
-	e.msg = statemachine.Timeout{Timer: t.name}
+	if t.msg == nil {
+		t.msg = statemachine.Timeout{Timer: t.name}
+	}
+	e.msg = t.msg
+	if t.every == 0 {
+		l.forgetTimer(t)
+	}
 	return true
 }
 
 // rewind has the timers of p run again that were due while nobody could be told.
 // One that waits in the queue yet is told once: see runs.
 func (l *Loop) rewind(p *process) {
-	for _, t := range p.timers {
+	for _, t := range p.timers.all() {
 		l.wind(t)
 	}
 	for _, a := range p.calls {
