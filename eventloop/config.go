@@ -153,8 +153,5 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Tasks == 0 {
 		c.Tasks = DefaultTasks
 	}
-	if c.OnEvent == nil {
-		c.OnEvent = func(Event) {}
-	}
 	return c, nil
 }

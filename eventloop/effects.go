@@ -228,6 +228,9 @@ func (p *process) drop(e *entry) {
 
 // inOrder returns the callers that wait, the first one first.
 func (p *process) inOrder() []*entry {
+	if len(p.callers) == 0 {
+		return nil
+	}
 	return slices.SortedFunc(maps.Values(p.callers), func(a, b *entry) int { return cmp.Compare(a.from, b.from) })
 }
 

@@ -2,6 +2,7 @@ package eventloop_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"strconv"
 	"testing"
@@ -50,6 +51,54 @@ func BenchmarkMachineCast(b *testing.B) {
 	if _, err := a.Call(context.Background(), b.N+b.N%2); err != nil { // it ends where it began
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkLinkCrash is a machine that links itself to another and has it end
+// for a reason of its own, is told so, and begins again once the other was
+// restarted.
+func BenchmarkLinkCrash(b *testing.B) {
+	const victim = statemachine.To[int, int]("victim")
+	why := statemachine.Crash(errors.New("as told"))
+	left, done := b.N, make(chan struct{})
+	watcher := &statemachine.Machine[int, int, int]{
+		Step: func(_, s int, fx *statemachine.Effects[int]) (int, int) {
+			if left == 0 {
+				close(done)
+				return s, 0
+			}
+			left--
+			fx.TrapExits(true)
+			fx.Link("victim")
+			victim.Cast(fx, 0)
+			return s, 0
+		},
+		Message: func(statemachine.Message) int { return 0 },
+		Input:   codec.Of[int](), Output: codec.Of[int](),
+	}
+	dies := &statemachine.Machine[int, int, int]{
+		Step: func(_, s int, fx *statemachine.Effects[int]) (int, int) {
+			fx.Stop(why)
+			return s, 0
+		},
+		Input: codec.Of[int](), Output: codec.Of[int](),
+	}
+	l, err := eventloop.Start(eventloop.Config{Root: supervisor.Supervisor{Name: "root", Intensity: 1 << 30, Period: time.Second,
+		Children: []supervisor.Child{worker("victim", dies), worker("watcher", watcher)}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Stop(context.Background())
+	w, err := eventloop.RefTo[int, int](l, "watcher")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	if _, err := w.Call(context.Background(), 0); err != nil {
+		b.Fatal(err)
+	}
+	<-done
+	b.StopTimer()
 }
 
 // alarms is the state of a machine that sets timers a thousand at a time.

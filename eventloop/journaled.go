@@ -278,7 +278,7 @@ func (l *Loop) notSaved(err error, deleted []string) {
 		l.enter()
 		defer l.exit()
 		l.disk.deleted = append(deleted, l.disk.deleted...)
-		l.tell(SaveFailed{err})
+		tell(l, SaveFailed{err})
 		if !errors.Is(err, journal.ErrRefused) && l.ended == nil {
 			l.breakDown(err)
 		}
@@ -333,7 +333,7 @@ func (l *Loop) checkpoint() {
 	app, err := l.saveShape(true)
 	if err != nil {
 		d.tail, d.entries = 0, 0 // to be tried again later
-		l.tell(SaveFailed{err})
+		tell(l, SaveFailed{err})
 		return
 	}
 	u := journal.Update{Index: d.last, Time: d.time, States: l.keptAll(), Delete: d.deleted}

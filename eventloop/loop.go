@@ -83,11 +83,14 @@ type Loop struct {
 	cut      bool                          // Stop's context has ended
 	saving   bool                          // the tree has ended, and the last save is made
 	unborn   error                         // why the root's own Init gave no tree
-	lastEnd  string                        // who ended by itself, and why
-	ended    *statemachine.Reason          // why the root has ended
-	revived  []*process                    // up again, with inputs that waited
-	waiting  []*process                    // with inputs that wait
-	late     []statemachine.Name           // killed at the end of their grace while leaving
+	lastEnd  struct {                      // who ended by itself, and why
+		name   statemachine.Name
+		reason statemachine.Reason
+	}
+	ended   *statemachine.Reason // why the root has ended
+	revived []*process           // up again, with inputs that waited
+	waiting []*process           // with inputs that wait
+	late    []statemachine.Name  // killed at the end of their grace while leaving
 }
 
 // work is the loop: take → commit → step → reply. The caller holds the role.

@@ -99,7 +99,7 @@ func (l *Loop) begin() error {
 		p.steps = 0 // what a replay stepped was counted when it was live
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.orphans)) {
-		l.tell(Unclaimed{name})
+		tell(l, Unclaimed{name})
 	}
 	go l.goroutine()
 	started := make(chan struct{})

@@ -155,7 +155,7 @@ func (l *Loop) howEnded(r statemachine.Reason) error {
 	case l.unborn != nil:
 		return l.unborn
 	case !l.leaving:
-		return fmt.Errorf("eventloop: %w: %v; %s", ErrGaveUp, r, l.lastEnd)
+		return fmt.Errorf("eventloop: %w: %v; %s ended last, %v", ErrGaveUp, r, l.lastEnd.name, l.lastEnd.reason)
 	case len(l.late) > 0:
 		return &LateError{Names: slices.Clone(l.late)}
 	}

@@ -14,14 +14,14 @@ import (
 // exits ends the life of p by itself: its own Terminate runs, unless it is
 // killed, and then its supervisor is told.
 func (l *Loop) exits(p *process, r statemachine.Reason) {
-	l.lastEnd = fmt.Sprintf("%s ended last, %v", p.name, r)
+	l.lastEnd.name, l.lastEnd.reason = p.name, r
 	if r.Class == statemachine.ClassKilled {
 		l.kill(p)
 		l.settle()
 		return
 	}
 	if crash, ok := r.Detail.(*statemachine.CrashError); ok {
-		l.tell(Crashed{p.name, crash})
+		tell(l, Crashed{p.name, crash})
 	}
 	w, _ := p.node.Worker()
 	grace := w.Shutdown
@@ -56,7 +56,7 @@ func (l *Loop) carryOut(a supervisor.Action) {
 	case supervisor.Start:
 		l.forgetDropped() // before their names are taken again
 		if a.Because != nil {
-			l.tell(Restarting{a.PID.Node.Name(), a.PID.Node.IsSupervisor(), a.Because.Name()})
+			tell(l, Restarting{a.PID.Node.Name(), a.PID.Node.IsSupervisor(), a.Because.Name()})
 		}
 		l.start(a.PID)
 	case supervisor.Terminate:
@@ -79,7 +79,7 @@ func (l *Loop) carryOut(a supervisor.Action) {
 }
 
 func (l *Loop) supervisorExited(pid supervisor.PID, r statemachine.Reason) {
-	l.tell(Exited{Name: pid.Node.Name(), Supervisor: true, Reason: r})
+	tell(l, Exited{Name: pid.Node.Name(), Supervisor: true, Reason: r})
 	l.outside.ended(pid.Node.Name(), r)
 	l.tellStopped(pid, r)
 	if pid.Node.Parent() == nil {
@@ -155,16 +155,16 @@ func (l *Loop) started(pid supervisor.PID, err error) {
 	l.tree.SetNow(l.now())
 	switch {
 	case err == nil:
-		l.tell(Started{Name: n.Name(), Supervisor: n.IsSupervisor()})
+		tell(l, Started{Name: n.Name(), Supervisor: n.IsSupervisor()})
 		if n.IsSupervisor() {
 			l.outside.began(pid)
 		}
 		l.tree.Started(pid, nil)
 	case errors.Is(err, statemachine.ErrIgnore):
-		l.tell(StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
+		tell(l, StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
 		l.tree.Ignored(pid)
 	default:
-		l.tell(StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
+		tell(l, StartFailed{Name: n.Name(), Supervisor: n.IsSupervisor(), Err: err})
 		l.tree.Started(pid, initError{err})
 	}
 	if err != nil && n.Parent() == nil { // there is no tree, and so no Exit
@@ -192,7 +192,7 @@ type dying struct {
 
 // terminate ends the life of p because of r: its Terminate runs, within grace.
 func (l *Loop) terminate(p *process, r statemachine.Reason, grace time.Duration) {
-	l.tell(Terminating{p.name, r})
+	tell(l, Terminating{p.name, r})
 	pid := p.node.PID()
 	end := p.Terminator(r)
 	l.end(p, l.cfg.Durability != None)
@@ -232,7 +232,7 @@ func (l *Loop) terminated(p *process, d *dying, r statemachine.Reason, crash *st
 	if !d.over && p.dying == d {
 		d.cancel()
 		if crash != nil {
-			l.tell(Crashed{p.name, crash})
+			tell(l, Crashed{p.name, crash})
 			r = statemachine.Crash(crash)
 		}
 		l.over(p, d, r)
@@ -279,7 +279,7 @@ func (l *Loop) abandonEnd(p *process) {
 
 // gone tells the supervisor of p that it has ended.
 func (l *Loop) gone(p *process, pid supervisor.PID, r statemachine.Reason) {
-	l.tell(Exited{Name: p.name, Reason: r})
+	tell(l, Exited{Name: p.name, Reason: r})
 	l.parted(p, r)
 	l.endWorks(p)
 	l.tree.SetNow(l.now())
@@ -327,9 +327,10 @@ func (l *Loop) retry(a supervisor.Action) {
 	}
 }
 
-// tell reports an event, unless it is a repetition.
-func (l *Loop) tell(e Event) {
-	if !l.replays() {
+// tell reports an event, unless it is a repetition. It costs nothing if nobody
+// listens.
+func tell[E Event](l *Loop, e E) {
+	if l.cfg.OnEvent != nil && !l.replays() {
 		l.cfg.OnEvent(e)
 	}
 }

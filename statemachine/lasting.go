@@ -65,8 +65,19 @@ func lastingTo(depth int, err error) error {
 
 func remember(err error) *remembered {
 	kept := &remembered{text: shorten(fmt.Sprint(err), valueMax)}
-	guard("", "error", nil, func() { kept.is = sentinelBits(err) }) // the error may be a user's, and so may its Is
+	if isMore(err) {
+		guard("", "error", nil, func() { kept.is = sentinelBits(err) }) // the error may be a user's, and so may its Is
+	}
 	return kept
+}
+
+// isMore reports whether err may be another than itself.
+func isMore(err error) bool {
+	switch err.(type) {
+	case interface{ Is(error) bool }, interface{ Unwrap() error }, interface{ Unwrap() []error }:
+		return true
+	}
+	return false
 }
 
 // sentinelBits returns which sentinels err is.
