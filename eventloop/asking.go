@@ -8,6 +8,12 @@ import (
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
+// asking is what machines wait for.
+type asking struct {
+	calls    map[uint64]*asked
+	requests []*entry // which supervisors have not answered
+}
+
 // asked is a call that a machine has made and not had the reply to.
 type asked struct {
 	id      uint64

@@ -1,8 +1,6 @@
 package eventloop
 
 import (
-	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -48,26 +46,12 @@ type Loop struct {
 	starting bool
 	owed     []debt
 
-	posts    [2]post  // what machines have sent: the derived post is the second
-	crossing post     // what is to go through the journal
-	owes     owes     // of the entry that is being applied
-	letters  []*entry // not in use
+	mail     // what machines have sent
+	asking   // what they wait for
+	clocking // the timers that have not fired
+	pool     // their tasks
 
-	spareTimers []*timer
-	ids         [2]uint64
-	sent        uint64
-	calls       map[uint64]*asked
-	works       map[uint64]*work
-	todo        []*work  // works that wait for a goroutine
-	idle        int      // of them: those that were dropped
-	busy        int      // goroutines that work
-	requests    []*entry // of machines, which supervisors have not answered
-	clockwork   timers
-	windows     [2]window // of idempotency keys
-	armed       int64     // when the goroutine is woken for them; 0 for never
-	unarm       func()    // or not
-	overdue     bool      // that time has come
-	farewell    int       // how often letters may be gone on with once Stop was called
+	windows [2]window // of idempotency keys
 
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
@@ -78,19 +62,10 @@ type Loop struct {
 	starts   bool                          // the program is being started, live
 	booting  bool                          // the children that were added are not all asked for yet
 	settling bool                          // settle is at work
-	leaving  bool                          // the tree has been told to end
-	told     bool                          // the tree has been, or is about to be, told to end
-	cut      bool                          // Stop's context has ended
-	saving   bool                          // the tree has ended, and the last save is made
-	unborn   error                         // why the root's own Init gave no tree
-	lastEnd  struct {                      // who ended by itself, and why
-		name   statemachine.Name
-		reason statemachine.Reason
-	}
-	ended   *statemachine.Reason // why the root has ended
-	revived []*process           // up again, with inputs that waited
-	waiting []*process           // with inputs that wait
-	late    []statemachine.Name  // killed at the end of their grace while leaving
+	revived  []*process                    // up again, with inputs that waited
+	waiting  []*process                    // with inputs that wait
+
+	ending // how all this ends
 }
 
 // work is the loop: take → commit → step → reply. The caller holds the role.
@@ -300,196 +275,4 @@ func (l *Loop) carryFor(e *entry, p *process) (noReply bool) {
 		p.drop(e)
 	}
 	return noReply
-}
-
-// endBy ends p because of a step of e, and then answers e.
-func (l *Loop) endBy(e *entry, p *process, r statemachine.Reason, err error) {
-	l.owed = append(l.owed, debt{e, err}) // an Init may end this goroutine
-	l.exitOf(p, e, r)
-	l.pay(len(l.owed) - 1)
-}
-
-// debt is an answer to be given when an end has been dealt with.
-type debt struct {
-	e   *entry
-	err error
-}
-
-// pay gives the answers that are owed, but for the first n.
-func (l *Loop) pay(n int) {
-	for len(l.owed) > n {
-		d := l.owed[len(l.owed)-1]
-		l.owed = l.owed[:len(l.owed)-1]
-		l.answer(d.e, d.err)
-	}
-}
-
-// exitOf ends p because of a step of e: at once, or, if a replay would not meet
-// this end by itself, once it is in the journal.
-func (l *Loop) exitOf(p *process, e *entry, r statemachine.Reason) {
-	if e != nil && e.journaled() || !l.journals() {
-		l.exits(p, r)
-		return
-	}
-	p.ready = false
-	p.Hide()
-	exit := &entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}
-	if p.crossing > 0 {
-		l.cross(p, exit) // behind what it has sent
-		return
-	}
-	l.queue.pushOwn(exit, true)
-}
-
-// enter takes the role, as soon as who has it gives it back.
-func (l *Loop) enter() { l.role.Lock() }
-
-// tryEnter takes the role if it is free or will be in a moment: to wait for a
-// short step costs less than to be woken after it. Not past a queue.
-func (l *Loop) tryEnter() bool {
-	for range spins {
-		if l.queue.size.Load() > 0 {
-			return false
-		}
-		if l.role.TryLock() {
-			return true
-		}
-	}
-	return false
-}
-
-// spins is how often tryEnter tries: for about as long as it takes to park a
-// goroutine and wake it.
-const spins = 100
-
-// enterFor takes the role for one input of p, if p can be stepped this moment
-// without passing by another input, and runs code.
-func (l *Loop) enterFor(p *process, code *statemachine.Process) bool {
-	if p.journaled || l.stopping.Load() || !l.tryEnter() {
-		return false
-	}
-	if l.queue.size.Load() > 0 || len(l.flight) > 0 || !p.open() || p.sys != nil || p.code.Load() != code {
-		l.exit()
-		return false
-	}
-	l.seed++
-	l.moment.Set(0, l.seed)
-	l.moment.SetFrom(statemachine.From(l.id(false)))
-	l.running = p
-	return true
-}
-
-// leaveAfter finishes the step that enterFor allowed.
-func (l *Loop) leaveAfter(crash *statemachine.CrashError) error {
-	err := l.stepped(crash)
-	l.exit()
-	return err
-}
-
-// keepsWaiting reports whether the step that enterFor allowed gave no reply, or
-// one that is not its output.
-func (l *Loop) keepsWaiting(crash *statemachine.CrashError) bool {
-	if crash != nil {
-		return false
-	}
-	return l.moment.NoReply() || slices.ContainsFunc(l.moment.Effects(), func(f statemachine.Effect) bool {
-		return f.Kind == statemachine.EffectReply && f.From == statemachine.From(l.ids[0]<<1)
-	})
-}
-
-// leaveWaiting is leaveAfter for a step that gave no reply: it waits for that.
-func (l *Loop) leaveWaiting(ctx context.Context, p *process, x any) error {
-	e := l.queue.fresh()
-	e.kind, e.proc, e.x, e.from = kindInput, p, x, statemachine.From(l.ids[0]<<1)
-	l.current = e
-	l.leaveAfter(nil)
-	return l.await(ctx, e, true)
-}
-
-// exit gives the role back: after some of the work that came meanwhile, and
-// leaving the rest to the loop's goroutine.
-func (l *Loop) exit() {
-	l.deliverOther()
-	if l.queue.size.Load() > 0 && !l.syncing.Load() {
-		l.work(1)
-		l.deliverOther()
-	}
-	more := l.mayLeave() || l.overdue
-	l.role.Unlock()
-	if (more || l.queue.size.Load() > 0) && !l.syncing.Load() {
-		l.nudge()
-	}
-}
-
-// kick has what was just queued looked at: by this goroutine if the role is
-// free, else by whoever holds it, before or right after giving it back.
-func (l *Loop) kick() {
-	if !l.syncing.Load() && l.role.TryLock() {
-		l.exit()
-	}
-}
-
-// nudge wakes the loop's goroutine.
-func (l *Loop) nudge() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// goroutine works when there is work and no caller to do it.
-func (l *Loop) goroutine() {
-	defer func() {
-		select {
-		case <-l.done:
-		default:
-			go l.goroutine() // a machine has called runtime.Goexit
-		}
-	}()
-	for {
-		select {
-		case <-l.done:
-			return
-		case <-l.wake:
-			l.enter()
-			l.ring()
-			l.work(1 << 10)
-			l.exit()
-		}
-	}
-}
-
-// goexit goes on for a goroutine that a machine is ending while it holds the
-// role, by runtime.Goexit: the step, or Init, counts as crashed.
-func (l *Loop) goexit(crash *statemachine.CrashError) {
-	if l.replays() {
-		if l.running == nil {
-			return // it was resumed, and recover says so
-		}
-		*l.past.ended = true
-	}
-	go func() {
-		if l.starting {
-			l.initialised(crash)
-		} else {
-			l.stepped(crash)
-		}
-		l.settling = false
-		l.settle()
-		l.pay(0)
-		if l.booting {
-			l.startAdded()
-		}
-		l.deliverOwed()
-		if l.starts {
-			l.begun()
-		}
-		if l.replays() {
-			l.replayRest()
-			return
-		}
-		l.applyRest()
-		l.work(1)
-		l.exit()
-	}()
 }

@@ -4,6 +4,17 @@ import (
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
+// mail is what machines have sent.
+type mail struct {
+	posts    [2]post  // the derived post is the second
+	crossing post     // what is to go through the journal
+	owes     owes     // of the entry that is being applied
+	letters  []*entry // not in use
+	ids      [2]uint64
+	sent     uint64
+	farewell int // how often letters may be gone on with once Stop was called
+}
+
 // post is what was sent by steps and has not been stepped, in order.
 type post struct {
 	list  list

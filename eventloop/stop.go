@@ -32,6 +32,21 @@ func (e *LateError) Error() string {
 	return "did not terminate in time: " + strings.Join(names, ", ")
 }
 
+// ending is how an application ends.
+type ending struct {
+	leaving bool     // the tree has been told to end
+	told    bool     // the tree has been, or is about to be, told to end
+	cut     bool     // Stop's context has ended
+	saving  bool     // the tree has ended, and the last save is made
+	unborn  error    // why the root's own Init gave no tree
+	lastEnd struct { // who ended by itself, and why
+		name   statemachine.Name
+		reason statemachine.Reason
+	}
+	ended *statemachine.Reason // why the root has ended
+	late  []statemachine.Name  // killed at the end of their grace while leaving
+}
+
 // Stop ends the application in order: what is queued is stepped and what comes
 // later refused (ErrStopping; reads are answered until their process ends), then the processes terminate in reverse start
 // order, each within its grace, then their states are saved. When ctx ends

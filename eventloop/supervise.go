@@ -32,6 +32,45 @@ func (l *Loop) exits(p *process, r statemachine.Reason) {
 	l.settle()
 }
 
+// endBy ends p because of a step of e, and then answers e.
+func (l *Loop) endBy(e *entry, p *process, r statemachine.Reason, err error) {
+	l.owed = append(l.owed, debt{e, err}) // an Init may end this goroutine
+	l.exitOf(p, e, r)
+	l.pay(len(l.owed) - 1)
+}
+
+// debt is an answer to be given when an end has been dealt with.
+type debt struct {
+	e   *entry
+	err error
+}
+
+// pay gives the answers that are owed, but for the first n.
+func (l *Loop) pay(n int) {
+	for len(l.owed) > n {
+		d := l.owed[len(l.owed)-1]
+		l.owed = l.owed[:len(l.owed)-1]
+		l.answer(d.e, d.err)
+	}
+}
+
+// exitOf ends p because of a step of e: at once, or, if a replay would not meet
+// this end by itself, once it is in the journal.
+func (l *Loop) exitOf(p *process, e *entry, r statemachine.Reason) {
+	if e != nil && e.journaled() || !l.journals() {
+		l.exits(p, r)
+		return
+	}
+	p.ready = false
+	p.Hide()
+	exit := &entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r}
+	if p.crossing > 0 {
+		l.cross(p, exit) // behind what it has sent
+		return
+	}
+	l.queue.pushOwn(exit, true)
+}
+
 // settle lets the supervisors decide until nothing is left that they need not
 // wait for, and steps the inputs that waited for who is up again.
 func (l *Loop) settle() {

@@ -9,6 +9,14 @@ import (
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
+// pool is the tasks that have not ended.
+type pool struct {
+	works map[uint64]*work
+	todo  []*work // which wait for a goroutine
+	idle  int     // of them: those that were dropped
+	busy  int     // goroutines that work
+}
+
 // work is a task that a process has started, until its end is told.
 type work struct {
 	id      uint64

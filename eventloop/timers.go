@@ -8,6 +8,15 @@ import (
 	"github.com/lineshaft/lineshaft/statemachine"
 )
 
+// clocking is the timers of a loop, and when its goroutine is woken for them.
+type clocking struct {
+	clockwork   timers
+	spareTimers []*timer // not in use
+	armed       int64    // when it is woken; 0 for never
+	unarm       func()   // or not
+	overdue     bool     // that time has come
+}
+
 // timer is one of a process, by name, or the time that a machine's call has.
 type timer struct {
 	at      int64 // Unix nanoseconds
