@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
@@ -20,8 +19,7 @@ const patience = time.Hour
 
 // PlayOnLoop plays a scenario on an event loop and returns the trace. wait
 // returns when nothing goes on any more: call it in a bubble of
-// testing/synctest, where that is synctest.Wait. The scenario must be one
-// that FitsLoop.
+// testing/synctest, where that is synctest.Wait.
 func PlayOnLoop(s Scenario, wait func()) string {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -36,14 +34,6 @@ func PlayOnLoop(s Scenario, wait func()) string {
 	p.play()
 	must(loop.Stop(ctx))
 	return p.out.String()
-}
-
-// FitsLoop reports whether the scenario can be played on a loop: there the exit
-// of a client cannot be put between two inputs that wait already.
-func FitsLoop(s Scenario) bool {
-	return !slices.ContainsFunc(s.Ops, func(op string) bool {
-		return strings.HasPrefix(op, "batch ") && strings.Contains(op, "client_exit ")
-	})
 }
 
 func must(err error) {
@@ -107,17 +97,42 @@ func (l *onLoop) end(r statemachine.Reason) {
 	l.wait()
 }
 
+// send has a batch sent by the driver. If a client exits in between, the manager
+// is suspended until all is sent.
 func (l *onLoop) send(all []mail) []genevent.Output {
 	defer l.wait()
 	if len(all) == 1 {
 		return []genevent.Output{l.one(all[0])}
 	}
 	l.batch, l.outs = all, make([]genevent.Output, len(all))
-	driver, err := eventloop.RefTo[drive, bool](l.loop, "driver")
-	must(err)
-	must(driver.Cast(l.ctx, drive{}))
+	exits := func(m mail) bool { return m.client != "" }
+	if !slices.ContainsFunc(all, exits) {
+		l.drive(0, len(all))
+		return l.outs
+	}
+	must(l.loop.Suspend(l.ctx, "manager"))
+	for i := 0; i < len(all); i++ {
+		first := i
+		for i < len(all) && !exits(all[i]) {
+			i++
+		}
+		l.drive(first, i)
+		if i < len(all) {
+			l.one(all[i])
+			l.wait()
+		}
+	}
+	must(l.loop.Resume(l.ctx, "manager"))
 	l.wait()
 	return l.outs
+}
+
+// drive has the driver send a part of the batch.
+func (l *onLoop) drive(from, to int) {
+	driver, err := eventloop.RefTo[drive, bool](l.loop, "driver")
+	must(err)
+	must(driver.Cast(l.ctx, drive{from: from, to: to}))
+	l.wait()
 }
 
 // one does one operation from outside.
@@ -138,8 +153,11 @@ func (l *onLoop) one(m mail) genevent.Output {
 	return out
 }
 
-// drive is the input of the driver: a reply, or to send the batch.
-type drive struct{ reply *statemachine.Reply }
+// drive is the input of the driver: a reply, or what of the batch it is to send.
+type drive struct {
+	reply    *statemachine.Reply
+	from, to int
+}
 
 // driver returns a machine that sends the batch when it is told to.
 func (l *onLoop) driver() *statemachine.Machine[struct{}, drive, bool] {
@@ -153,8 +171,8 @@ func (l *onLoop) driver() *statemachine.Machine[struct{}, drive, bool] {
 				must(err)
 				return s, true
 			}
-			for i, m := range l.batch {
-				if m.call {
+			for i := in.from; i < in.to; i++ {
+				if m := l.batch[i]; m.call {
 					manager.Call(fx, strconv.Itoa(i), m.in, patience)
 				} else {
 					manager.Cast(fx, m.in)
@@ -167,7 +185,7 @@ func (l *onLoop) driver() *statemachine.Machine[struct{}, drive, bool] {
 			if !ok {
 				panic(m)
 			}
-			return drive{&reply}
+			return drive{reply: &reply}
 		},
 		Input:  drives{},
 		Output: codec.Of[bool](),

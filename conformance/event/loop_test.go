@@ -15,12 +15,9 @@ func onLoop() otp.Suite[event.Scenario] {
 	return s
 }
 
-// playOnLoop plays a scenario on a loop, in virtual time, if it can be.
+// playOnLoop plays a scenario on a loop, in virtual time.
 func playOnLoop(t *testing.T, s event.Scenario) (trace string) {
 	t.Helper()
-	if !event.FitsLoop(s) {
-		return event.Play(s)
-	}
 	synctest.Test(t, func(*testing.T) { trace = event.PlayOnLoop(s, synctest.Wait) })
 	return trace
 }
@@ -32,16 +29,3 @@ func TestCorpusOnLoop(t *testing.T) { onLoop().Recorded(t, "corpus") }
 func TestRandomOnLoop(t *testing.T) { onLoop().Random(t) }
 
 func TestSameTraceEveryTimeOnLoop(t *testing.T) { onLoop().SameEveryTime(t, 20) }
-
-// TestFitsLoop: most scenarios do.
-func TestFitsLoop(t *testing.T) {
-	n := 0
-	for seed := range uint64(100) {
-		if event.FitsLoop(event.Generate(seed)) {
-			n++
-		}
-	}
-	if n < 60 {
-		t.Errorf("%d of 100", n)
-	}
-}

@@ -3,6 +3,7 @@ package statem
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,21 +38,13 @@ func PlayOnLoop(s *Scenario, wait func()) string {
 	return trace
 }
 
-// FitsLoop reports whether the scenario can be played on a loop. There a machine
-// cannot be kept from its mailbox while time passes or processes end, its state
-// cannot be replaced, and Terminate is called for one that does not trap exits
-// too, if it is not killed.
+// FitsLoop reports whether the scenario can be played on a loop: not if an exit
+// signal comes to a machine that does not trap exits. A loop calls Terminate then
+// too, unless the machine is killed; in OTP nothing is called.
 func (s Scenario) FitsLoop() bool {
-	for _, op := range s.Ops {
-		batch := strings.HasPrefix(op, "batch ")
-		switch {
-		case batch && (strings.Contains(op, "advance ") || strings.Contains(op, "stranger_exit ")),
-			strings.HasPrefix(op, "replace "),
-			s.Machine["trap"] == "false" && strings.Contains(op, "_exit "):
-			return false
-		}
-	}
-	return true
+	return s.Machine["trap"] != "false" || !slices.ContainsFunc(s.Ops, func(op string) bool {
+		return strings.Contains(op, "_exit ")
+	})
 }
 
 func must(err error) {
@@ -62,7 +55,8 @@ func must(err error) {
 
 // loopWorld is a world on a loop. The machine is a temporary child of the root.
 // What is sent to it at once is sent by another process, the driver, in one
-// step. Info events are the driver's answers to calls that the machine has made
+// step; if something else is to happen before it handles that, it is suspended.
+// Info events are the driver's answers to calls that the machine has made
 // beforehand.
 type loopWorld struct {
 	p       *player
@@ -71,8 +65,9 @@ type loopWorld struct {
 	running atomic.Bool // the machine
 	crashed atomic.Bool // its Terminate
 
-	queue []drive
-	asked []statemachine.From // calls of the machine that can be answered
+	queue     []drive
+	suspended bool
+	asked     []statemachine.From // calls of the machine that can be answered
 }
 
 // drive is an input of the driver: what it is to send, or an answer of the
@@ -200,7 +195,23 @@ func (w *loopWorld) call(caller, what string) {
 func (w *loopWorld) cast(what string) { w.queue = append(w.queue, drive{kind: "cast", what: what}) }
 func (w *loopWorld) info(what string) { w.queue = append(w.queue, drive{kind: "info", what: what}) }
 
+// suspend keeps the machine from its mailbox until run.
+func (w *loopWorld) suspend() {
+	must(w.loop.Suspend(context.Background(), statemachine.Name(theMachine)))
+	w.suspended = true
+}
+
 func (w *loopWorld) run() {
+	w.flush()
+	if w.suspended && w.alive() {
+		must(w.loop.Resume(context.Background(), statemachine.Name(theMachine)))
+	}
+	w.suspended = false
+	w.wait()
+}
+
+// flush sends what is queued.
+func (w *loopWorld) flush() {
 	if len(w.queue) > 0 {
 		driver, err := eventloop.RefTo[drive, string](w.loop, statemachine.Name(theDriver))
 		must(err)
@@ -212,6 +223,7 @@ func (w *loopWorld) run() {
 
 // strangerExit has a process link itself to the machine, and end.
 func (w *loopWorld) strangerExit(r statemachine.Reason) {
+	w.flush()
 	_, err := w.startChild("stranger", &statemachine.Machine[struct{}, string, string]{
 		Init: func(start statemachine.Start[struct{}]) (struct{}, error) {
 			start.Fx.Link(statemachine.Name(theMachine))
@@ -230,22 +242,33 @@ func (w *loopWorld) parentExit(r statemachine.Reason) { w.stop(r) }
 
 // stop ends the machine. Why it has ended is for the events to say.
 func (w *loopWorld) stop(r statemachine.Reason) {
+	w.flush()
 	w.loop.StopProcess(context.Background(), statemachine.Name(theMachine), r)
 	w.wait()
 }
 
 func (w *loopWorld) kill() {
+	w.flush()
 	must(w.loop.Kill(context.Background(), statemachine.Name(theMachine)))
 	w.wait()
 }
 
 func (w *loopWorld) advance(d time.Duration, _ bool) {
+	w.flush()
 	time.Sleep(d)
 	w.wait()
 }
 
-func (w *loopWorld) state() state  { return w.p.tables.now }
-func (w *loopWorld) replace(state) { panic("a loop cannot") }
+func (w *loopWorld) state() state {
+	s, err := eventloop.GetState[state](context.Background(), w.loop, statemachine.Name(theMachine))
+	must(err)
+	return s
+}
+
+func (w *loopWorld) replace(s state) {
+	_, err := eventloop.ReplaceState(context.Background(), w.loop, statemachine.Name(theMachine), func(state) state { return s })
+	must(err)
+}
 
 // drives is a codec that nobody needs.
 type drives struct{}

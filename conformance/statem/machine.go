@@ -97,7 +97,6 @@ type tables struct {
 
 	begin func(*effects)                     // what Init is to ask for, if anything
 	inbox func(statemachine.Message) content // messages that only a world knows
-	now   state                              // what a callback has returned last
 }
 
 func (t *tables) machine() *statemachine.Machine[state, content, string] {
@@ -156,7 +155,6 @@ func (t *tables) init(fx *effects) (string, data, error) {
 		d = d.change(result[2:])
 		t.trace.line("init %s d=%d", result[1], d.D)
 		t.actions(t.s.Init.Actions, event{}, false, d, fx)
-		t.now = state{State: result[1], Data: d}
 		return result[1], d, nil
 	case "ignore":
 		return "", d, statemachine.ErrIgnore
@@ -179,15 +177,14 @@ func (t *tables) handle(ev event, s string, d data, fx *effects) (string, data) 
 	t.trace.line("event %s %s %s d=%d", s, typ, ev.Content.Event, d.D)
 	t.trace.arrived(ev)
 	a, d := t.find(false, s, string(ev.Type), ev.Content.Event, d)
-	t.now.State, t.now.Data = t.answer(a, ev, false, s, d, fx)
-	return t.now.State, t.now.Data
+	return t.answer(a, ev, false, s, d, fx)
 }
 
 func (t *tables) enter(old, s string, d data, fx *effects) data {
 	t.trace.line("enter %s %s d=%d", s, old, d.D)
 	a, d := t.find(true, s, "", old, d)
-	_, t.now.Data = t.answer(a, event{}, true, s, d, fx)
-	return t.now.Data
+	_, d = t.answer(a, event{}, true, s, d, fx)
+	return d
 }
 
 func (t *tables) terminate(_ statemachine.Name, s string, d data, r statemachine.Reason) {

@@ -23,6 +23,8 @@ type world interface {
 	cast(what string)
 	// info sends the message that tables make the info event what of.
 	info(what string)
+	// suspend has the machine handle nothing until run.
+	suspend()
 	// strangerExit and parentExit are exit signals.
 	strangerExit(statemachine.Reason)
 	parentExit(statemachine.Reason)
@@ -100,8 +102,12 @@ func (p *player) do(op string) {
 	case !p.world.alive():
 		p.finish([]string{"noproc"})
 	case f[0] == "batch":
+		items := splitWords(f[1:])
+		if slices.ContainsFunc(items, func(f []string) bool { return !isMessage(f[0]) }) {
+			p.world.suspend()
+		}
 		var results []string
-		for _, item := range splitWords(f[1:]) {
+		for _, item := range items {
 			results = append(results, p.item(item, true)...)
 		}
 		p.world.run()
@@ -114,6 +120,10 @@ func (p *player) do(op string) {
 		p.finish(results)
 	}
 }
+
+// isMessage reports whether the operation sends something: a world that gets
+// several in a row has all of them in the mailbox before the first is handled.
+func isMessage(op string) bool { return op == "call" || op == "cast" || op == "info" }
 
 // item carries out an operation on a machine that lives, or did when a batch
 // began, and returns its results.

@@ -46,6 +46,8 @@ func (w *virtualWorld) info(what string) {
 	w.v.Tell(statemachine.MonitorDown{Name: statemachine.Name(what)})
 }
 
+func (w *virtualWorld) suspend() {} // only run has it handle anything
+
 func (w *virtualWorld) strangerExit(r statemachine.Reason) {
 	if w.v.Traps() {
 		w.v.Tell(statemachine.Exit{Name: "stranger", Reason: r})
