@@ -28,7 +28,7 @@ func (b *backup) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() // nothing was written
+	defer file.Close() // nothing is written
 	var size int64
 	if info, err := os.Stat(b.Data); err == nil {
 		size = info.Size()

@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -117,17 +121,28 @@ func (r result) succeeds(t *testing.T, says ...string) {
 	}
 }
 
-// unchanged returns a function that checks that the file at path is as it was.
+// unchanged returns a function that checks that the file at path is as it was, and that
+// nothing else is beside it.
 func unchanged(t *testing.T, path string) func() {
 	t.Helper()
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	look := func() (all string) {
+		t.Helper()
+		content, err := os.ReadFile(path)
+		info, failed := os.Stat(path)
+		entries, unread := os.ReadDir(filepath.Dir(path))
+		if err := errors.Join(err, failed, unread); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			all += e.Name() + " "
+		}
+		return fmt.Sprintf("%x %v %v", sha256.Sum256(content), info.ModTime(), all)
 	}
+	before := look()
 	return func() {
 		t.Helper()
-		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, before) {
-			t.Errorf("%s has changed: %v", path, err)
+		if after := look(); after != before {
+			t.Errorf("%s has changed: %s\nwas %s", path, after, before)
 		}
 	}
 }

@@ -9,13 +9,9 @@ import (
 	"github.com/lineshaft/lineshaft/journal/boltlog"
 )
 
-// openFile opens a file that no server runs on, and that is there. Nothing in it
-// is changed unless it is written to.
+// openFile opens a file that no server runs on, and that is there, to read it.
 func openFile(path string) (*boltlog.Log, error) {
-	if _, err := os.Stat(path); err != nil { // else it would be made
-		return nil, fmt.Errorf("journal file %s: %w", path, withoutPath(err))
-	}
-	return boltlog.Open(path, boltlog.Options{})
+	return boltlog.Open(path, boltlog.Options{ReadOnly: true})
 }
 
 // withoutPath returns an error of the system without the file's name.
@@ -33,7 +29,7 @@ func offline(ctx context.Context, path string, bar *progress, f func(eventloop.C
 	if err != nil {
 		return &exit{2, err}
 	}
-	defer file.Close() // nothing was written
+	defer file.Close() // nothing is written
 	log, err := watch(ctx, file, bar)
 	if err != nil {
 		return err

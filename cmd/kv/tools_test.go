@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -155,6 +156,35 @@ func TestCheckOfRecords(t *testing.T) {
 	same()
 	r = run(t, as("not storing", command("check", stored(t))))
 	r.fails(t, 1, "intact, but 4 things")
+}
+
+// The tools read what nobody may write, beside each other; a server is told so.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	path := stored(t)
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if err := errors.Join(os.Chmod(path, 0o444), os.Chmod(filepath.Dir(path), 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(filepath.Dir(path), 0o700)
+	same := unchanged(t, path)
+	reader, err := boltlog.Open(path, boltlog.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, command("check", path)).succeeds(t, "is intact")
+	run(t, command("export", path)).succeeds(t, exported)
+	run(t, command("replay", path)).succeeds(t, "8 steps replayed")
+	run(t, command("backup", "--data="+path, copied)).succeeds(t, "bytes, intact")
+	if os.Geteuid() == 0 { // who may write it nevertheless
+		run(t, command("--addr=127.0.0.1:0", "--data="+path)).fails(t, 1, path, "locked by another process")
+	} else {
+		run(t, command("--addr=127.0.0.1:0", "--data="+path)).fails(t, 1, path, "permission denied")
+	}
+	if err := reader.Close(); err != nil {
+		t.Error(err)
+	}
+	same()
 }
 
 func TestExport(t *testing.T) {

@@ -38,7 +38,7 @@ type compaction struct {
 //
 // progress is told now and then how many bytes were copied of at most how many, on a goroutine of the Log's. It may be nil.
 //
-// Returns journal.ErrClosed if the Log is closed before it is done; errors.ErrUnsupported on Windows, where a file that
+// Returns journal.ErrClosed if the Log is closed before it is done; errors.ErrUnsupported if it is ReadOnly, or on Windows, where a file that
 // is in use cannot be replaced: there, restore a backup; or one line that names the file. The Log goes on then, and its
 // file is as it was, but for an error that wraps journal.ErrFailed.
 func (l *Log) Compact(progress func(done, total int64)) error {
@@ -50,6 +50,10 @@ func (l *Log) Compact(progress func(done, total int64)) error {
 	if l.closed {
 		l.mu.Unlock()
 		return journal.ErrClosed
+	}
+	if l.opts.ReadOnly {
+		defer l.mu.Unlock()
+		return l.failed
 	}
 	l.saves = append(l.saves, save{compact: c})
 	l.wakeSaver()

@@ -32,7 +32,8 @@
 //
 // # Limits
 //
-// A file belongs to one process at a time and to a machine's own disk: bbolt locks it and maps it into memory.
+// A file belongs to one process at a time, or to several that only read it, and to a machine's own disk: bbolt locks it
+// and maps it into memory.
 //
 // A Save holds one state at a time in memory, encoded, and somewhat more; outside of Go's heap, where the encoder appends
 // to what it is given.

@@ -105,11 +105,15 @@ func appendTo(log journal.Log, data []byte) (uint64, error) {
 
 func save(t testing.TB, log journal.Log, u journal.Update) {
 	t.Helper()
-	done := make(chan error, 1)
-	log.Save(u, func(err error) { done <- err })
-	if err := <-done; err != nil {
+	if err := trySave(log, u); err != nil {
 		t.Fatalf("Save: %v", err)
 	}
+}
+
+func trySave(log journal.Log, u journal.Update) error {
+	done := make(chan error, 1)
+	log.Save(u, func(err error) { done <- err })
+	return <-done
 }
 
 // put makes the States of an Update of one state.

@@ -1,7 +1,6 @@
 package boltlog
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,6 +34,11 @@ type Options struct {
 	// under way. Zero means DefaultInitialMmapBytes; or, on Windows, where the file itself is made that large at once, that
 	// it is mapped as it grows.
 	InitialMmapBytes int
+
+	// ReadOnly opens a file to read it, which must exist: for Recover and Backup. Nothing is written, neither to the file
+	// nor beside it; whoever may read it can open it, several at a time, but not while it is open to be written. Append,
+	// Save and Compact return an error that wraps errors.ErrUnsupported.
+	ReadOnly bool
 
 	openFile func(string, int, os.FileMode) (*os.File, error) // in tests, to see the file; nil means os.OpenFile
 
@@ -70,7 +74,8 @@ func (o Options) bolt() *bolt.Options {
 	}
 }
 
-// Open opens the journal in the file at path, or makes one if there is no such file. The directory must exist.
+// Open opens the journal in the file at path, or makes one if there is no such file, unless it is only to be read. The
+// directory must exist.
 //
 // It returns one line that names the file and wraps
 //   - journal.ErrLocked if another process, or another Log of this one, holds it;
@@ -91,7 +96,7 @@ func Open(path string, opts Options) (*Log, error) {
 
 func open(path string, opts Options) (*Log, error) {
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !opts.ReadOnly {
 		err = create(path)
 	} else if err == nil {
 		err = checkKind(info)
@@ -99,10 +104,17 @@ func open(path string, opts Options) (*Log, error) {
 	if err != nil {
 		return nil, systemError(err)
 	}
-	if err := inspect(path, opts); err != nil {
+	db, file, err := inspect(path, opts)
+	if err != nil {
 		return nil, err
 	}
-	db, file, err := openWritable(path, opts)
+	if opts.ReadOnly {
+		return readOnly(path, opts, db, file), nil
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	db, file, err = openWritable(path, opts)
 	if err != nil {
 		return nil, boltError(err, opts)
 	}
@@ -128,6 +140,14 @@ func open(path string, opts Options) (*Log, error) {
 		return nil, systemError(err)
 	}
 	return l, nil
+}
+
+// readOnly makes the Log of a file that was opened for reading only: one that has come to its end, but for what reads.
+func readOnly(path string, opts Options, db *bolt.DB, file *os.File) *Log {
+	l := &Log{path: path, opts: opts, db: db, file: file}
+	l.saver.log = l
+	l.failed = fmt.Errorf("journal file %s: opened for reading only: %w", path, errors.ErrUnsupported)
+	return l
 }
 
 // openWritable opens a file, or makes it, for reading and writing.
@@ -172,11 +192,11 @@ func checkKind(info fs.FileInfo) error {
 	return nil
 }
 
-// inspect opens the file for reading only, and refuses what is not an intact journal of this format.
-func inspect(path string, opts Options) error {
+// inspect opens the file for reading only, and refuses what is not an intact journal of a format that this program reads.
+func inspect(path string, opts Options) (*bolt.DB, *os.File, error) {
 	db, file, err := openReadOnly(path, opts)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		if err := verifyPages(file, tx); err != nil {
@@ -188,7 +208,11 @@ func inspect(path string, opts Options) error {
 		}
 		return err
 	})
-	return cmp.Or(err, db.Close())
+	if err != nil {
+		_ = db.Close() // err says what is wrong
+		return nil, nil, err
+	}
+	return db, file, nil
 }
 
 // openReadOnly opens the file for reading only, beside other readers, and says what it means if that fails.
@@ -203,6 +227,10 @@ func openReadOnly(path string, opts Options) (db *bolt.DB, file *os.File, err er
 	})
 	if err != nil {
 		return nil, nil, boltError(err, opts)
+	}
+	if err := stillThere(path, file); err != nil {
+		_ = db.Close()
+		return nil, nil, err
 	}
 	return db, file, nil
 }

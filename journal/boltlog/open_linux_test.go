@@ -74,3 +74,39 @@ func TestOpenNotPermitted(t *testing.T) {
 		})
 	}
 }
+
+// TestReadOnlyPermitted reads a file that may not be written, in a directory that may not either.
+func TestReadOnlyPermitted(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "kv.journal")
+	someLog(t, path)
+	for _, err := range []error{os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o555), os.Chmod(path, 0o444)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer os.Chmod(dir, 0o700)
+	asNobody(t, func() {
+		if _, err := os.Stat(path); err != nil {
+			t.Logf("not tested: %v", err)
+			return
+		}
+		if _, err := boltlog.Open(path, boltlog.Options{}); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("opened to be written: %v", err)
+		}
+		log, err := boltlog.Open(path, boltlog.Options{ReadOnly: true})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if got, err := tryRead(log); err != nil || len(got.batches) != 2 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := boltlog.Check(path, nil, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}

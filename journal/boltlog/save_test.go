@@ -225,8 +225,9 @@ func copiesDuring(t *testing.T, path string, log journal.Log, u journal.Update) 
 	return copies
 }
 
-// TestFormat1 opens a file that a program of version 1 has made, and saves to it.
-func TestFormat1(t *testing.T) {
+// format1 makes a file that a program of version 1 has made, and returns what is in it.
+func format1(t *testing.T, path string) []byte {
+	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", "format1.journal.gz"))
 	if err != nil {
 		t.Fatal(err)
@@ -240,10 +241,16 @@ func TestFormat1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "journal")
 	if err := os.WriteFile(path, old, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return old
+}
+
+// TestFormat1 opens such a file, and saves to it.
+func TestFormat1(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	old := format1(t, path)
 	want := content{index: 3, time: 33, app: "application", batches: []string{"batch 4", "batch 5", "batch 6"}}
 	want.states = map[string]string{"empty": "", "large": strings.Repeat("large ", 10_000)}
 	for i := range 100 {
