@@ -12,6 +12,7 @@ require (
 	github.com/lineshaft/lineshaft v0.0.0-00010101000000-000000000000
 	github.com/tidwall/btree v1.8.2
 	github.com/tochemey/goakt/v3 v3.4.0
+	go.etcd.io/bbolt v1.5.0
 	google.golang.org/protobuf v1.36.6
 )
 
@@ -83,10 +84,10 @@ require (
 	go.uber.org/multierr v1.11.0 // indirect
 	go.uber.org/zap v1.27.0 // indirect
 	golang.org/x/exp v0.0.0-20231226003508-02704c960a9b // indirect
-	golang.org/x/mod v0.24.0 // indirect
-	golang.org/x/net v0.39.0 // indirect
-	golang.org/x/sync v0.13.0 // indirect
+	golang.org/x/mod v0.27.0 // indirect
+	golang.org/x/net v0.43.0 // indirect
+	golang.org/x/sync v0.20.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
-	golang.org/x/text v0.24.0 // indirect
-	golang.org/x/tools v0.32.0 // indirect
+	golang.org/x/text v0.28.0 // indirect
+	golang.org/x/tools v0.36.0 // indirect
 )
