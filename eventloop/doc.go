@@ -43,6 +43,12 @@
 // the states are exactly what they were. A process whose machine has no State
 // codec begins anew at each start.
 //
+// Time never goes back, from one start of the program to the next either: one
+// that ran with a clock that was ahead goes on from there, and its time stands
+// still until the clock has caught up. Timers keep the time that they were set
+// for. While inputs wait for a process that is suspended, and once a supervisor
+// was given another spec, the journal is not truncated.
+//
 // # Limits
 //
 // A step that never returns stops the loop, as it would a gen_server, but all of
