@@ -56,9 +56,7 @@ func buildFailing(t *testing.T, dir string) (binary string, points []failpoint) 
 	if err := errors.Join(os.CopyFS(bolt, os.DirFS(boltDir)), os.CopyFS(journal, os.DirFS(journalDir))); err != nil {
 		t.Fatal(err)
 	}
-	points = slices.DeleteFunc(findFailpoints(t, journal), func(p failpoint) bool {
-		return strings.HasPrefix(p.name, "compact") // which the program does not do
-	})
+	points = findFailpoints(t, journal)
 	for _, p := range findFailpoints(t, bolt) {
 		if slices.Contains(boltFailpoints, p.name) {
 			points = append(points, p)
@@ -116,7 +114,7 @@ func TestFailpoints(t *testing.T) {
 	}
 	t.Logf("failpoints: %v", points)
 	for round, begun := 0, time.Now(); !t.Failed() && (round == 0 || time.Since(begun) < *failTime); round++ {
-		k := newKilled(t, filepath.Join(dir, fmt.Sprintf("kv%d.db", round)), binary, "--snapshot-bytes=30000")
+		k := newKilled(t, filepath.Join(dir, fmt.Sprintf("kv%d.db", round)), binary, "--snapshot-bytes=30000", "--compact-bytes=1")
 		k.rand.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 		slices.SortStableFunc(points, func(a, b failpoint) int {
 			return cmp.Compare(slices.Index(earlyFailpoints, b.name), slices.Index(earlyFailpoints, a.name))

@@ -27,6 +27,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/lineshaft/lineshaft/eventloop"
+	"github.com/lineshaft/lineshaft/journal/boltlog"
 )
 
 // cli is the command line.
@@ -62,7 +63,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&cli{}, kong.Name("kv"),
 		kong.Description("Supervised key-value stores over HTTP, kept in one file."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
-		kong.Vars{"queue": strconv.Itoa(eventloop.DefaultQueueLen), "snapshot": strconv.Itoa(eventloop.DefaultSnapshotBytes)}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&streams{stdout, stderr}))
+		kong.Vars{"queue": strconv.Itoa(eventloop.DefaultQueueLen), "snapshot": strconv.Itoa(eventloop.DefaultSnapshotBytes),
+			"compact": strconv.Itoa(boltlog.DefaultCompactBytes)}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&streams{stdout, stderr}))
 	if err != nil {
 		panic(err) // the command line's own description is wrong
 	}

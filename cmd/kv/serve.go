@@ -26,6 +26,7 @@ type serve struct {
 	Durability    eventloop.Durability `help:"What survives: none; shutdown (an orderly end); always (every acknowledged input)." default:"always"`
 	Queue         int                  `help:"How many inputs may wait." default:"${queue}"`
 	SnapshotBytes int64                `help:"How long the journal may grow, in bytes, before the stores are saved whole." default:"${snapshot}"`
+	CompactBytes  int64                `help:"How large the file must be, in bytes, to be made small by itself when most of it is no longer needed; less than 0: never." default:"${compact}"`
 	Sys           bool                 `help:"Let whoever can connect look into the stores and change them, below /v1/sys."`
 	Backup        string               `help:"Answer GET /v1/backup, that is kv backup: ${enum}; auto is on only if it listens on a loopback address." enum:"auto,on,off" default:"auto"`
 	DeliberateBug bool                 `help:"Make a lookup of \"crash\" crash the store."`
@@ -38,6 +39,8 @@ func (s *serve) Validate() error {
 		return fmt.Errorf("--queue=%d: must be at least 1", s.Queue)
 	case s.SnapshotBytes < 1:
 		return fmt.Errorf("--snapshot-bytes=%d: must be at least 1", s.SnapshotBytes)
+	case s.CompactBytes == 0:
+		return errors.New("--compact-bytes=0: must be at least 1, or less than 0 for never")
 	case s.Data == "":
 		return errors.New("--data: must name a file")
 	}
@@ -52,7 +55,7 @@ func (s *serve) Run(ctx context.Context, std *streams) (err error) {
 		return err
 	}
 	defer ln.Close()
-	disk, err := s.openLog()
+	disk, err := s.openLog(log)
 	if err != nil {
 		return err
 	}
@@ -106,11 +109,20 @@ func shutdown(api *httpapi.Server, loop *eventloop.Loop) error {
 }
 
 // openLog opens the file; without durability there is none.
-func (s *serve) openLog() (journal.Log, error) {
+func (s *serve) openLog(log *slog.Logger) (journal.Log, error) {
 	if s.Durability == eventloop.None {
 		return new(journal.Memory), nil
 	}
-	return boltlog.Open(s.Data, boltlog.Options{})
+	return boltlog.Open(s.Data, boltlog.Options{
+		CompactBytes: s.CompactBytes,
+		OnCompact: func(before, after int64, err error) {
+			if err != nil {
+				log.Error("compact failed", "error", err)
+				return
+			}
+			log.Info("compacted", "before", before, "after", after)
+		},
+	})
 }
 
 // greet prints how to use the server.

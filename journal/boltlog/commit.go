@@ -81,7 +81,10 @@ func (l *Log) carryOut(calls []call, s *step) {
 func (l *Log) handSave(c call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.saves = append(l.saves, save{call: c, last: l.last})
+	l.saves = append(l.saves, save{call: c, last: l.last, tail: l.tail})
+	if c.update.Index != 0 {
+		l.tail = 0
+	}
 	l.wakeSaver()
 }
 
@@ -116,6 +119,7 @@ func (l *Log) commit(group []call, s *step) {
 			c.appended(0, err)
 			continue
 		}
+		l.tail += int64(len(c.batch.Bytes()))
 		c.appended(first+uint64(i), nil)
 	}
 	if s != nil {

@@ -28,8 +28,8 @@ type compaction struct {
 }
 
 // Compact makes the file as small as what it holds, and returns when that is so. The room that states leave which have
-// become smaller, or fewer, is used again, but never given back to the system; a file that is as large as the states once
-// were can stay so for months, and its backups with it. Where that does not matter there is no need to compact.
+// become smaller, or fewer, is used again, but given back to the system by a compaction only; the Log does one by itself
+// when it pays: see Options.CompactBytes.
 //
 // It writes all that is there to a file path + ".compact", which takes the place of the old one. Appends go on, but for a
 // moment at the end; Saves that are called meanwhile are done afterwards. A Recover or Backup that is under way keeps the
@@ -71,6 +71,43 @@ func (s *saver) compact(c *compaction) {
 		err = fmt.Errorf("journal file %s: compact: %w", s.log.path, systemError(err))
 	}
 	c.done <- err
+}
+
+// compactIfItPays does what Options.CompactBytes says. There is nothing to tidy.
+func (s *saver) compactIfItPays() {
+	s.saved = false
+	l := s.log
+	before, used, err := s.sizes()
+	if err != nil || l.opts.CompactBytes < 0 || before < l.opts.CompactBytes || before <= 2*(2*used+s.tail) || runtime.GOOS == "windows" {
+		return // an error is told where it does harm
+	}
+	c := &compaction{done: make(chan error, 1)}
+	s.compact(c)
+	err = <-c.done
+	if err == journal.ErrClosed || l.opts.OnCompact == nil {
+		return
+	}
+	after, _, _ := s.sizes()
+	l.opts.OnCompact(before, after, err)
+}
+
+// sizes returns the size of the file, and what of it is in use, in bytes.
+func (s *saver) sizes() (size, used int64, err error) {
+	info, err := s.log.file.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	err = s.log.db.View(func(tx *bolt.Tx) error {
+		used = inUse(tx)
+		return nil
+	})
+	return info.Size(), used, err
+}
+
+// inUse is how many bytes of the file were in use after the last commit.
+func inUse(tx *bolt.Tx) int64 {
+	stats, page := tx.DB().Stats(), tx.DB().Info().PageSize
+	return tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(page)
 }
 
 func (s *saver) tryCompact(c *compaction) error {

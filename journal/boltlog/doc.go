@@ -39,9 +39,9 @@
 // to what it is given.
 //
 // While a large update is written the file holds the states before and after, so that it is about twice as large as the
-// states were at most, and the tail: TestSoak. It does not shrink by itself; room that is free in it is used again, and
-// Log.Compact makes it small. Open reads the inner pages of all of it, which takes longer the more small batches there are;
-// see BenchmarkOpen.
+// states were at most, and the tail: TestSoak. Room that is free in it is used again, and when most of it is no longer
+// needed the Log makes it small, while it is open: see Options.CompactBytes. Open reads the inner pages of all of it,
+// which takes longer the more small batches there are; see BenchmarkOpen.
 //
 // If the page that the very last commit wrote last is damaged, bbolt takes it for a commit that the loss of power cut
 // short, and the file is what it was one commit earlier. One cannot be told from the other.

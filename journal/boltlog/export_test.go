@@ -19,3 +19,13 @@ func (l *Log) Watch(f func(b []byte, at int64, write func([]byte, int64) (int, e
 
 // Syncs reports whether bbolt was told to sync.
 func (l *Log) Syncs() bool { return !l.db.NoSync && !l.db.NoGrowSync }
+
+// Idle waits until the saver has nothing to do.
+func (l *Log) Idle() {
+	l.mu.Lock()
+	saving := l.saving
+	l.mu.Unlock()
+	if saving != nil {
+		<-saving
+	}
+}

@@ -37,7 +37,8 @@ type Log struct {
 	closeErr error
 
 	lost  bool   // a transaction was left as it is; see write. It belongs to the committer, and then to Close
-	last  uint64 // index of the last durable batch; it belongs to the committer
+	last  uint64 // index of the last durable batch; it belongs to the committer, as tail
+	tail  int64  // bytes of batches since the last Save with an Index
 	saver saver  // it belongs to the saver's goroutine
 }
 
@@ -56,6 +57,7 @@ type call struct {
 type save struct {
 	call
 	last    uint64      // index of the last batch that was appended before it
+	tail    int64       // bytes of batches since the Save with an Index before it
 	compact *compaction // nil, or what is to be done instead
 }
 

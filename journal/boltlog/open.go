@@ -19,6 +19,7 @@ import (
 const (
 	DefaultLockTimeout      = time.Second
 	DefaultInitialMmapBytes = 1 << (30 + 6*(^uint(0)>>63)) // 64 GiB, where addresses have 64 bits
+	DefaultCompactBytes     = 64 << 20
 )
 
 const fileMode = 0o600 // journals hold what users sent
@@ -34,6 +35,18 @@ type Options struct {
 	// under way. Zero means DefaultInitialMmapBytes; or, on Windows, where the file itself is made that large at once, that
 	// it is mapped as it grows.
 	InitialMmapBytes int
+
+	// CompactBytes is the size in bytes from which on the Log compacts a file by itself, as Compact does: after a Save with
+	// an Index, if the file is more than twice as large as it must be for the next one. That is twice what is in use then,
+	// since the states are there twice while they are saved, and as many batches as since the last such Save. So it does
+	// not come again before most of what is in use is given up once more. Zero means DefaultCompactBytes; less than zero
+	// means never. On Windows it is never.
+	CompactBytes int64
+
+	// OnCompact is told of each time: how large the file was and is, in bytes, or why not, when the file is as it was and
+	// the next Save with an Index has it tried again. It runs on a goroutine of the Log's and must not wait for the Log.
+	// It may be nil.
+	OnCompact func(before, after int64, err error)
 
 	// ReadOnly opens a file to read it, which must exist: for Recover and Backup. Nothing is written, neither to the file
 	// nor beside it; whoever may read it can open it, several at a time, but not while it is open to be written. Append,
@@ -55,6 +68,9 @@ func (o Options) withDefaults() Options {
 	if o.InitialMmapBytes == 0 && runtime.GOOS != "windows" {
 		o.InitialMmapBytes = DefaultInitialMmapBytes
 	}
+	if o.CompactBytes == 0 {
+		o.CompactBytes = DefaultCompactBytes
+	}
 	if o.openFile == nil {
 		o.openFile = os.OpenFile
 	}
@@ -70,7 +86,6 @@ func (o Options) bolt() *bolt.Options {
 		// The list of free pages would be written with every commit. Without it Open finds them by reading the file.
 		NoFreelistSync: true,
 		FreelistType:   bolt.FreelistMapType,
-		NoStatistics:   true,
 	}
 }
 
@@ -127,6 +142,7 @@ func open(path string, opts Options) (*Log, error) {
 		v, err := viewOf(tx)
 		if err == nil {
 			l.saver, l.last, err = newSaver(v)
+			l.tail = inUse(tx) // at most
 		}
 		return err
 	})

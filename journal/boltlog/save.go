@@ -36,6 +36,8 @@ type saver struct {
 	layers   []uint64 // in force
 	next     uint64   // number of the next layer; no part in the file has it
 	untidy   bool     // there may be something to tidy
+	saved    bool     // a Save with an Index; nobody has looked yet whether to compact after it
+	tail     int64    // of that save
 }
 
 // newSaver reads what a saver must know.
@@ -77,15 +79,17 @@ func (l *Log) saveAll(ended chan struct{}) {
 			c = l.saves[0]
 			l.saves[0] = save{} // what it refers to is free to go
 			l.saves = l.saves[1:]
-		} else if !s.untidy || l.closed || l.failed != nil {
+		} else if !s.untidy && !s.saved || l.closed || l.failed != nil {
 			l.saving = nil
 			l.mu.Unlock()
 			return
 		}
 		l.mu.Unlock()
 		switch {
-		case !waiting:
+		case !waiting && s.untidy:
 			_ = s.tidy(closed) // an error has ended the Log
+		case !waiting:
+			s.compactIfItPays()
 		case c.compact != nil:
 			s.compact(c.compact)
 		default:
@@ -137,6 +141,7 @@ func (s *saver) save(c save) {
 	}
 	if u := c.update; u.Index != 0 {
 		s.snapshot, s.splitApp = u.Index, st.app != nil
+		s.saved, s.tail = true, c.tail
 		s.first = st.first
 		s.untidy = s.untidy || s.first <= s.snapshot
 	}
