@@ -120,6 +120,50 @@ func TestCheckOfNoJournal(t *testing.T) {
 	}
 }
 
+// What another program keeps in a bbolt file is refused by whatever is given it,
+// and stays as it is.
+func TestForeignFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "other.db")
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 { // with free pages, and a list of them
+		err := db.Update(func(tx *bolt.Tx) error {
+			users, err := tx.CreateBucketIfNotExists([]byte("users"))
+			if err != nil {
+				return err
+			}
+			one, err := users.CreateBucket(fmt.Append(nil, "user ", i))
+			if err != nil {
+				return err
+			}
+			return errors.Join(one.Put([]byte("name"), bytes.Repeat([]byte("x"), 100*i)), tx.Bucket([]byte("users")).Put([]byte("last"), one.Get([]byte("name"))))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const says = "not a journal: it is a bbolt file of another program, not a data file of Lineshaft"
+	made := filepath.Join(t.TempDir(), "made.db")
+	same := unchanged(t, path)
+	for _, args := range [][]string{{"check", path}, {"export", path}, {"replay", path}, {"replay", path, "--record=" + made}} {
+		run(t, command(args...)).fails(t, 2, path, says)
+	}
+	for _, args := range [][]string{{"serve", "--addr=127.0.0.1:0", "--data=" + path}, {"backup", "--data=" + path, made}} {
+		run(t, command(args...)).fails(t, 1, path, says)
+	}
+	run(t, command("restore", path, made)).fails(t, 1, made, "not restored: the copy: "+says)
+	same()
+	if entries, err := os.ReadDir(filepath.Dir(made)); err != nil || len(entries) > 0 {
+		t.Errorf("made: %v, %v", entries, err)
+	}
+}
+
 // What is intact and means nothing to this program is told, record by record.
 func TestCheckOfRecords(t *testing.T) {
 	t.Parallel()

@@ -251,7 +251,7 @@ func openReadOnly(path string, opts Options) (db *bolt.DB, file *os.File, err er
 	return db, file, nil
 }
 
-var errForeign = fmt.Errorf("%w: it is a bbolt file of another program", journal.ErrFormat)
+var errForeign = fmt.Errorf("%w: it is a bbolt file of another program, not a data file of Lineshaft", journal.ErrFormat)
 
 // boltError says what an error of bbolt's Open means.
 func boltError(err error, opts Options) error {
