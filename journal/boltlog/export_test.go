@@ -20,6 +20,13 @@ func (l *Log) Watch(f func(b []byte, at int64, write func([]byte, int64) (int, e
 // Syncs reports whether bbolt was told to sync.
 func (l *Log) Syncs() bool { return !l.db.NoSync && !l.db.NoGrowSync }
 
+// Busy reports whether the saver has something to do.
+func (l *Log) Busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.saving != nil
+}
+
 // Idle waits until the saver has nothing to do.
 func (l *Log) Idle() {
 	l.mu.Lock()
