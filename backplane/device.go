@@ -58,9 +58,10 @@ func (d *Device) Disconnect(r statemachine.Reason) { d.node.disconnect(r) }
 
 // Next returns the next Disconnected, in the order in which they came. It waits
 // for one until ctx ends, and then returns context.Cause(ctx), or until the
-// device itself is disconnected: statemachine.ErrNoProcess. With a ctx that has
-// ended it returns what has come already. Not for two goroutines at once, nor
-// inside Watch or Manage of the same device.
+// device itself is disconnected: statemachine.ErrNoProcess. That it is linked with
+// nobody any more does not end the wait: somebody may link with it. With a ctx that
+// has ended it returns what has come already. Not for two goroutines at once, nor
+// inside Watch or Manage of the same device, where it panics.
 func (d *Device) Next(ctx context.Context) (Disconnected, error) {
 	n := &d.node
 	for {
@@ -97,7 +98,7 @@ func (d *Device) Next(ctx context.Context) (Disconnected, error) {
 //
 // A panic of f is returned as a *statemachine.CrashError. If the device is
 // disconnected f is not called: statemachine.ErrNoProcess. Not for two goroutines
-// at once, nor inside Watch or Manage of the same device.
+// at once, nor inside Watch or Manage of the same device, where it panics.
 func (d *Device) Watch(ctx context.Context, f func(context.Context) error) error {
 	cause, err := d.run(ctx, f, &run{})
 	return because(cause, err)
@@ -116,7 +117,7 @@ func (d *Device) Watch(ctx context.Context, f func(context.Context) error) error
 // that it was cancelled. If a fault has come before, f is not called. If the device
 // is disconnected, neither: statemachine.ErrNoProcess. If f calls Disconnect its
 // reason counts. Not for two goroutines at once, nor inside Watch or Manage of the
-// same device.
+// same device, where it panics.
 func (d *Device) Manage(ctx context.Context, f func(context.Context) error) error {
 	reason := statemachine.Crash(errors.New("the function called runtime.Goexit"))
 	defer func() { d.Disconnect(reason) }()

@@ -31,7 +31,8 @@
 //     same reason, which its own links are told. That something ended normally
 //     changes nothing.
 //   - Any other device gets a [Disconnected], of a normal end too, which
-//     [Device.Next] or [Device.Watch] returns. To apply some logic then, and start
+//     [Device.Next] or [Device.Watch] returns; as an error it is a *Disconnected.
+//     Nothing comes of it if neither is called. To apply some logic then, and start
 //     the other again, is to be a supervisor.
 //   - A process that traps exits gets a statemachine.Exit with the device's name, a
 //     message; any other one ends for the same reason, if that is a fault, and its
@@ -67,6 +68,13 @@
 //
 // A device that is not used any more must disconnect, so that its links are told
 // and forget it: defer d.Disconnect(reason) where there is no Manage.
+//
+// # Differences from OTP
+//
+// To link with, or monitor, who is gone is an error of Link; no message comes of
+// it. A function cannot be killed: it is cancelled, whatever the reason, and the
+// device is on the backplane until it has returned. A device is no process: there
+// is no receive but for a [Disconnected], and channels serve for all else.
 //
 // # Differences from async-backplane
 //

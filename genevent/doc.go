@@ -1,6 +1,7 @@
 // Package genevent is OTP's gen_event: a manager of handlers, which come and go
 // while it runs, and each of which is given every event.
 //
+//	// Its events, state, arguments, queries and replies.
 //	var active = &genevent.Kind[Event, []string, struct{}, struct{}, []string]{
 //		Name:        "active",
 //		HandleEvent: func(e Event, alarms []string, _ *genevent.Fx[Event]) []string { … },
@@ -32,8 +33,9 @@
 // returns its new state. It may ask to go (Fx.Remove) or to be replaced, in
 // place, by another, which does not see that event (Fx.Swap); if it panics it
 // goes too. Whoever goes, its Terminate is told [Why], and Config.Exited is
-// called. The other handlers, and the manager, go on. What a function that
-// panicked has asked of its fx is not done.
+// called: without that nobody hears of a panic in HandleEvent or HandleInfo, not
+// the loop's OnEvent either. The other handlers, and the manager, go on. What a
+// function that panicked has asked of its fx is not done.
 //
 // Handlers are pure, as all that is stepped: they print and write by what they
 // ask for, a cast to a process or a task. A runtime.Goexit in a handler is a

@@ -35,10 +35,14 @@
 //
 // When not to use it: a server that has but one state is a plain machine.
 //
+// M1 to M14, below, are the rules that are OTP's; the tests of rules_test.go are
+// named after them.
+//
 // # States and events (M1, M2)
 //
 // Machine.States has a callback for each state, Machine.HandleEvent is one for
-// all: OTP's two callback modes. States, data, contents of events and replies
+// all: OTP's two callback modes. Both are of the type [Callback], so that one for
+// a single state is told that too. States, data, contents of events and replies
 // are of any types; states can be compared. A call, a cast, an answer to what
 // was asked of the loop (Info), an event that the machine inserts by itself and
 // a timeout are told apart by Event.Type, so that nobody from outside can pass
@@ -63,7 +67,8 @@
 // A StateTimeout is cancelled by a change of state, an EventTimeout by any
 // event, one of [Timeout] by neither. A machine has one of each type: setting it
 // takes the place of what was set. One that was due already can still be cancelled
-// or updated. With no time at all it comes before the mailbox; several such in
+// or updated. A StateTimeout that is set by the very callback that changes the state,
+// or by the enter call after it, counts for the new state. With no time at all it comes before the mailbox; several such in
 // the order in which they were set.
 //
 // # Enter calls (M9)
