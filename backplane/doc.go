@@ -72,8 +72,8 @@
 // # Differences from OTP
 //
 // To link with, or monitor, who is gone is an error of Link; no message comes of
-// it. A function cannot be killed: it is cancelled, whatever the reason, and the
-// device is on the backplane until it has returned. A device is no process: there
+// it. A function cannot be killed: it is cancelled for the reason killed too, and
+// its device is on the backplane until it has returned. A device is no process: there
 // is no receive but for a [Disconnected], and channels serve for all else.
 //
 // # Differences from async-backplane

@@ -67,9 +67,10 @@
 // A StateTimeout is cancelled by a change of state, an EventTimeout by any
 // event, one of [Timeout] by neither. A machine has one of each type: setting it
 // takes the place of what was set. One that was due already can still be cancelled
-// or updated. A StateTimeout that is set by the very callback that changes the state,
-// or by the enter call after it, counts for the new state. With no time at all it comes before the mailbox; several such in
-// the order in which they were set.
+// or updated. A StateTimeout that is set by the very callback that changes the
+// state, or by the enter call after it, counts for the new state. With no time at
+// all a timeout comes before the mailbox; several such in the order in which they
+// were set.
 //
 // # Enter calls (M9)
 //
