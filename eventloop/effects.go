@@ -65,6 +65,8 @@ func (l *Loop) carryOne(p *process, f *statemachine.Effect, derived bool) {
 		l.startTask(p, f, derived)
 	case statemachine.EffectCancelTask:
 		l.cancelTasks(p, string(f.Name), f.Tag)
+	case statemachine.EffectReport:
+		tell(l, Crashed{p.name, f.Value.(*statemachine.CrashError)})
 	case statemachine.EffectChild:
 		l.childEffect(p, f, derived)
 	}

@@ -33,7 +33,8 @@ type StartFailed struct {
 }
 
 // Crashed: a function of the process panicked. A crash in "terminate" ends
-// only that callback.
+// only that callback, and one that the machine has reported by Fx.Report, such as
+// that of a handler of package genevent, ends the process neither.
 type Crashed struct {
 	Name  statemachine.Name
 	Crash *statemachine.CrashError

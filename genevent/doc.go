@@ -33,9 +33,14 @@
 // returns its new state. It may ask to go (Fx.Remove) or to be replaced, in
 // place, by another, which does not see that event (Fx.Swap); if it panics it
 // goes too. Whoever goes, its Terminate is told [Why], and Config.Exited is
-// called: without that nobody hears of a panic in HandleEvent or HandleInfo, not
-// the loop's OnEvent either. The other handlers, and the manager, go on. What a
-// function that panicked has asked of its fx is not done.
+// called. The other handlers, and the manager, go on. What a function that
+// panicked has asked of its fx is not done.
+//
+// A panic is reported where that of a process is: to eventloop.Config's OnEvent,
+// as a Crashed with the manager's name, In "event of audit" for example. (OTP: an
+// error report.) So is an Init that fails when its handler was to take the place
+// of one that has asked for that, since nobody else learns of it; if whoever adds
+// a handler is told, that is all.
 //
 // Handlers are pure, as all that is stepped: they print and write by what they
 // ask for, a cast to a process or a task. A runtime.Goexit in a handler is a

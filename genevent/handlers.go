@@ -50,35 +50,39 @@ func (m *machine[E]) update(h instance, hx *Fx[E], in string, f func() any) (aft
 func (m *machine[E]) replace(h instance, args string, by AddHandler[E], fx *statemachine.Fx) (instance, bool) {
 	by.Client = h.Client
 	old := m.terminate(h, Why{Cause: Swapped, Args: args}, Exit{New: &by.Handler, NewClient: by.Client}, fx, m.exited)
-	after, out := m.begin(by, old, fx)
+	after, out, crash := m.begin(by, old, fx)
 	f, failed := out.(Failed)
 	if failed { // whoever sent the event does not learn of it
-		m.exited(Exit{Handler: by.Handler, Why: Why{Cause: Crashed, Reason: f.Detail}}, fx)
+		m.exited(Exit{Handler: by.Handler, Why: Why{Cause: Crashed, Reason: f.Detail}, Crash: crash}, fx)
 	}
 	return after, !failed
 }
 
-// begin calls the Init of a new handler. The output is Ok, or says what failed.
-func (m *machine[E]) begin(add AddHandler[E], old Output, fx *statemachine.Fx) (instance, Output) {
-	k := m.kinds[add.Handler.Kind]
-	if k == nil {
-		return instance{}, failed(ErrExit, "there is no such kind: "+add.Handler.Kind)
-	}
-	h := instance{Handler: add.Handler, Client: add.Client}
+// begin calls the Init of a new handler. The output is Ok, or says what failed;
+// crash is its panic, or the error that it has returned.
+func (m *machine[E]) begin(add AddHandler[E], old Output, fx *statemachine.Fx) (h instance, out Output, crash *statemachine.CrashError) {
+	h = instance{Handler: add.Handler, Client: add.Client}
 	var err error
-	crash := fx.Try("init", func() {
+	crash = fx.Try("init", func() {
+		k := m.kinds[add.Handler.Kind]
+		if k == nil {
+			panic("there is no such kind: " + add.Handler.Kind)
+		}
 		h.state, err = k.init(Start[any]{Handler: add.Handler, Client: add.Client, Args: add.args, Old: old, Fx: fx})
 		if err != nil {
 			panic(err) // so that nothing is done that it has asked for
 		}
 	})
+	if crash != nil {
+		crash.In += " of " + h.Handler.String()
+	}
 	switch {
 	case err != nil:
-		return h, failed(ErrRefused, err)
+		return h, failed(ErrRefused, err), crash
 	case crash != nil:
-		return h, failed(ErrExit, crash.Value)
+		return h, failed(ErrExit, crash.Value), crash
 	}
-	return h, Ok{}
+	return h, Ok{}, nil
 }
 
 // watch monitors a client.
@@ -103,6 +107,9 @@ func (m *machine[E]) terminate(h instance, why Why, x Exit, fx *statemachine.Fx,
 
 // exited reports that a handler has gone.
 func (m *machine[E]) exited(x Exit, fx *statemachine.Fx) {
+	if x.Crash != nil {
+		fx.Report(x.Crash)
+	}
 	if m.Exited != nil {
 		m.Exited(x, fx)
 	}

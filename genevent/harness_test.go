@@ -159,6 +159,8 @@ func (r *running) carryOut() {
 	for _, e := range r.moment.Effects() {
 		if e.Kind == statemachine.EffectCast && e.Name == "log" {
 			r.said = append(r.said, e.Value.(string))
+		} else if e.Kind == statemachine.EffectReport {
+			r.said = append(r.said, "report "+e.Value.(error).Error())
 		} else {
 			r.said = append(r.said, e.String())
 		}

@@ -21,8 +21,9 @@ type Config[E any] struct {
 	Handlers []AddHandler[E]
 
 	// Exited is called when a handler has gone: here its client is told, by a
-	// cast to x.Client, and here it is reported that it has crashed. It is pure,
-	// and a panic in it is a crash of the manager. Nil: nobody hears of it.
+	// cast to x.Client. It is pure, and a panic in it is a crash of the manager.
+	// Nil: no process hears of it. A crash is reported without it: see the package
+	// comment.
 	Exited func(x Exit, fx *statemachine.Fx)
 
 	// Tasks are the works that handlers may start.
@@ -175,7 +176,7 @@ func (m *machine[E]) call(in Call[E], s State, fx *statemachine.Fx) (State, Outp
 // place it comes.
 func (m *machine[E]) add(s State, in AddHandler[E], old Output, fx *statemachine.Fx) (State, Output) {
 	m.watch(in.Client, fx)
-	h, out := m.begin(in, old, fx)
+	h, out, _ := m.begin(in, old, fx)
 	if out.Err() == nil {
 		s.handlers = append([]instance{h}, s.handlers...)
 	}

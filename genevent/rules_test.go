@@ -62,7 +62,7 @@ func TestE4OnlyThatHandlerGoes(t *testing.T) {
 	r.hears("event d remove c", "event c remove c", "terminate c remove_handler", "exited c remove_handler",
 		"event b remove c", "event a remove c")
 	r.notify("crash b")
-	r.hears("event d crash b", "terminate b error boom", "exited b error m crashed in event of t/b: boom", "event a crash b")
+	r.hears("event d crash b", "terminate b error boom", "report m crashed in event of t/b: boom", "exited b error m crashed in event of t/b: boom", "event a crash b")
 	r.has("d", "a")
 	r.notify("swap d")
 	r.hears("event d swap d", "terminate d swap_handler farewell", `exited d swap_handler new n client ""`,
@@ -145,7 +145,7 @@ func TestE7SupervisedHandlers(t *testing.T) {
 	r.hears("monitor p", "init a")
 	r.add(add("b"), sup("q", "c"), sup("p", "d"), sup("p", "e"))
 	r.notify("crash e")
-	r.hears("terminate e error boom", "exited e error client p m crashed in event of t/e: boom",
+	r.hears("terminate e error boom", "report m crashed in event of t/e: boom", "exited e error client p m crashed in event of t/e: boom",
 		"event d crash e", "event c crash e", "event b crash e", "event a crash e")
 	r.message(statemachine.MonitorDown{Name: "p", Reason: statemachine.Crash(errors.New("oops"))})
 	r.hears("terminate d client_exit crash: oops", "exited d client_exit client p",
@@ -196,7 +196,8 @@ func TestE8SwapInPlace(t *testing.T) {
 	r.has("c", "n", "a")
 	r.notify("swapfail c")
 	r.hears("event c swapfail c", "terminate c swap_handler farewell", `exited c swap_handler new n client ""`,
-		"exited n error", "event n swapfail c", "event a swapfail c")
+		"report m crashed in init of t/n: not today", "exited n error m crashed in init of t/n: not today",
+		"event n swapfail c", "event a swapfail c")
 	r.has("n", "a")
 }
 

@@ -36,7 +36,7 @@ type Exit struct {
 	// that one's Client.
 	New       *Handler          `json:"new,omitempty"`
 	NewClient statemachine.Name `json:"new_client,omitempty"`
-	// Crash is, of Crashed, the panic with its stack; nil where an Init failed. It
-	// is not encoded.
+	// Crash is, of Crashed, the panic with its stack, or the error of an Init. It is
+	// not encoded.
 	Crash *statemachine.CrashError `json:"-"`
 }

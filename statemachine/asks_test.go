@@ -74,7 +74,10 @@ var everything = []statemachine.Effect{
 	{Kind: statemachine.EffectCall, Name: "kitchen", Tag: "fish", Value: "fish", After: statemachine.DefaultCallTimeout},
 	{Kind: statemachine.EffectStartTask, Name: "double", Tag: "bill", Value: 21, Retry: statemachine.Retry{Tries: 3}},
 	{Kind: statemachine.EffectCancelTask, Name: "double", Tag: "bill"},
+	{Kind: statemachine.EffectReport, Value: dropped},
 }
+
+var dropped = &statemachine.CrashError{Name: "waiter", In: "carry", Value: "a plate"}
 
 const kitchen = statemachine.To[string, int]("kitchen")
 
@@ -99,6 +102,7 @@ func askEverything(fx *statemachine.Effects[string]) {
 	kitchen.Call(fx, "fish", "fish", -1)
 	double.Start(fx, "bill", 21, statemachine.Retry{Tries: 3})
 	double.Cancel(&fx.Fx, "bill")
+	fx.Report(dropped)
 }
 
 func TestEffectsAreRecordedInOrder(t *testing.T) {
@@ -245,9 +249,10 @@ func TestEffectsThatAreRefused(t *testing.T) {
 		`not of the task's type: start_task`:   func(fx *statemachine.Effects[string]) { namesake.Start(fx, "a", "b", statemachine.Retry{}) },
 		`nil pointer`:                          func(fx *statemachine.Effects[string]) { none.Start(fx, "a", 1, statemachine.Retry{}) },
 		`no known kind: effect(0) kitchen "a"`: func(fx *statemachine.Effects[string]) { fx.Record(statemachine.Effect{Name: "kitchen", Tag: "a"}) },
+		`what is reported is no crash: report`: func(fx *statemachine.Effects[string]) { fx.Report(nil) },
 		`no known kind: effect(99)`:            func(fx *statemachine.Effects[string]) { fx.Record(statemachine.Effect{Kind: 99}) },
-		`no known kind: effect(16)`: func(fx *statemachine.Effects[string]) {
-			fx.Record(statemachine.Effect{Kind: statemachine.EffectChild + 1})
+		`no known kind: effect(17)`: func(fx *statemachine.Effects[string]) {
+			fx.Record(statemachine.Effect{Kind: statemachine.EffectReport + 1})
 		},
 	} {
 		m.Set(1, 1)
@@ -287,7 +292,7 @@ func TestReadOnlyInputsAskForNothing(t *testing.T) {
 
 func TestEffectWords(t *testing.T) {
 	seen := map[string]bool{}
-	for k := statemachine.EffectContinue; k <= statemachine.EffectChild; k++ {
+	for k := statemachine.EffectContinue; k <= statemachine.EffectReport; k++ {
 		word := k.String()
 		if word == "" || strings.Contains(word, "(") || seen[word] {
 			t.Errorf("%d is %q", k, word)

@@ -38,14 +38,15 @@ const (
 	EffectStartTask                         // Name: the task's; Tag; Value: the argument; Retry
 	EffectCancelTask                        // Name: the task's; Tag
 	EffectChild                             // Name: a supervisor; Tag; Value: what is asked of it, in the loop's terms
+	EffectReport                            // Value: a *CrashError
 
-	effectLast = EffectChild
+	effectLast = EffectReport
 )
 
 // String returns OTP's word for the kind, or the nearest to it.
 func (k EffectKind) String() string {
 	words := [...]string{"", "continue", "set_timer", "set_periodic", "cancel_timer", "monitor", "demonitor", "link",
-		"unlink", "trap_exits", "reply", "cast", "call", "start_task", "cancel_task", "child"}
+		"unlink", "trap_exits", "reply", "cast", "call", "start_task", "cancel_task", "child", "report"}
 	if k == 0 || int(k) >= len(words) {
 		return fmt.Sprintf("effect(%d)", uint8(k))
 	}

@@ -124,11 +124,16 @@ func (fx *Fx) Unlink(name Name) { fx.Record(Effect{Kind: EffectUnlink, Name: nam
 // the end of this one too, as it is at first. OTP: process_flag(trap_exit, on).
 func (fx *Fx) TrapExits(on bool) { fx.Record(Effect{Kind: EffectTrapExits, On: on}) }
 
+// Report has a crash that the machine has survived, as Try returns it, told to
+// those who watch over the application, as one that ends a process is. OTP: an
+// error report.
+func (fx *Fx) Report(crash *CrashError) { fx.Record(Effect{Kind: EffectReport, Value: crash}) }
+
 // Record records e; all other methods that ask for something call it. A Reply
 // to nobody is not recorded, a negative After counts as zero, a Call without one
 // has DefaultCallTimeout. Record panics if e is a SetPeriodic without a positive
 // After, the start of a task that Machine.Tasks lacks or with an argument that
-// is not the task's, or of no known Kind.
+// is not the task's, a Report of no crash, or of no known Kind.
 func (fx *Fx) Record(e Effect) {
 	e.After = max(e.After, 0)
 	switch {
@@ -144,6 +149,10 @@ func (fx *Fx) Record(e Effect) {
 		e.After = DefaultCallTimeout
 	case e.Kind == EffectStartTask:
 		fx.mustHave(e)
+	case e.Kind == EffectReport:
+		if crash, ok := e.Value.(*CrashError); !ok || crash == nil {
+			panic("what is reported is no crash: " + e.String())
+		}
 	}
 	fx.moment.effects, fx.moment.touched = append(fx.moment.effects, e), true
 }

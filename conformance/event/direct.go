@@ -94,6 +94,7 @@ func (d *direct) carryOut(e statemachine.Effect) {
 			panic("a monitor on a client that has gone")
 		}
 		d.monitors[e.Name] = true
+	case statemachine.EffectReport: // of a handler that crashed
 	case statemachine.EffectCast:
 		d.p.heard(e.Name, e.Value.(told))
 	default:
