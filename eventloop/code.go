@@ -92,7 +92,8 @@ func (l *Loop) rerun() {
 
 // alone reports whether e, in the journal, must be the only one that is in flight:
 // what is written before it has been stepped then, and what is written after it is
-// by the code and of the state that it has made.
+// by the code and of the state that it has made. An exit signal is for one life:
+// whether that has ended is known once everything before has been stepped.
 func (e *entry) alone() bool {
-	return e.kind == kindRequest && (e.req.op == opReplaceState || e.req.op == opChangeCode)
+	return e.kind == kindRequest && (e.req.op == opReplaceState || e.req.op == opChangeCode || e.req.op == opExit)
 }
