@@ -20,7 +20,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,22 +51,8 @@ type streams struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	spareProcs()
 	status := Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	os.Exit(status)
-}
-
-// procsMin is how many goroutines may run at least, unless GOMAXPROCS says
-// otherwise.
-const procsMin = 4
-
-// spareProcs lets a goroutine that comes back from the disk go on at once where
-// there are few cores: else it waits behind all requests that are being served,
-// twice a commit, and the next commit with it.
-func spareProcs() {
-	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < procsMin {
-		runtime.GOMAXPROCS(procsMin)
-	}
 }
 
 // Main runs the program with these arguments until it is done, or ctx ends, and
