@@ -297,11 +297,15 @@ func (l *Loop) kept(ps ...*process) iter.Seq2[string, journal.Encode] {
 }
 
 // sized is e with room for as much as the state had last time, and some more: to
-// copy a large slice that grows stops the whole program for as long.
+// copy a large slice that grows stops the whole program for as long. So dst is not
+// grown either, of which all would be copied that was ever in it.
 func (p *process) sized(e statemachine.Encoder) journal.Encode {
 	return func(dst []byte) ([]byte, error) {
 		last := int(p.size.Load())
-		data, err := e(slices.Grow(dst, last+last/4))
+		if cap(dst)-len(dst) < last+last/16 {
+			dst = append(make([]byte, 0, len(dst)+last+last/4), dst...)
+		}
+		data, err := e(dst)
 		if err == nil {
 			p.size.Store(int64(len(data) - len(dst)))
 		}
