@@ -151,6 +151,19 @@ func (l *Log) do(s *step) error {
 	return <-s.result
 }
 
+// stepMax returns how many bytes a step may write.
+func (l *Log) stepMax() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return stepBytesClosing
+	case time.Since(l.appended) > shareAfter:
+		return stepBytesQuiet
+	}
+	return stepBytes
+}
+
 // state returns whether the Log was closed, and what ended it.
 func (l *Log) state() (closed bool, failed error) {
 	l.mu.Lock()

@@ -13,9 +13,10 @@ import (
 
 // Limits of what one step changes. A batch that is appended meanwhile shares its commit with a step, or waits for one.
 const (
-	stepBytes        = 256 << 10 // written
-	stepBytesClosing = 8 << 20   // written, once the Log is closed and nobody appends
-	stepFreedBytes   = 4 << 20   // whose pages become free: that costs time and no writing
+	stepBytes        = 64 << 10 // written
+	stepBytesQuiet   = 1 << 20  // written, while nobody appends
+	stepBytesClosing = 8 << 20  // written, once the Log is closed and nobody appends
+	stepFreedBytes   = 4 << 20  // whose pages become free: that costs time and no writing
 	stepDeletes      = 1024
 	smallUpdate      = 256       // states of an update that is put in place, each in a page of its own at worst
 	fewBatches       = 64        // dropped together with the switch
@@ -297,11 +298,7 @@ func (st *stage) addApp(app []byte) (err error) {
 
 // put gathers a pair for the next step, and does the step if it is full.
 func (st *stage) put(to *[]pair, key, value []byte) error {
-	most := stepBytes
-	if closed, _ := st.log.state(); closed {
-		most = stepBytesClosing
-	}
-	if st.bytes > 0 && st.bytes+len(value) > most {
+	if st.bytes > 0 && st.bytes+len(value) > st.log.stepMax() {
 		if err := st.log.do(&step{apply: st.write}); err != nil {
 			return err
 		}
