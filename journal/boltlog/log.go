@@ -29,6 +29,7 @@ type Log struct {
 	saving     chan struct{} // as committing
 	tidies     bool          // there is something to tidy, and the saver has not been told
 	appended   time.Time     // when Append was called last
+	batch      int           // bytes of the last batch that was appended
 	closed     bool
 	failed     error // what ended it; every later call gets it
 
@@ -91,7 +92,7 @@ func (l *Log) hand(c call) {
 	c.closed = l.closed
 	l.queue = append(l.queue, c)
 	if c.appended != nil {
-		l.appended = time.Now()
+		l.appended, l.batch = time.Now(), len(c.batch.Bytes())
 	}
 	l.wakeCommitter()
 	if l.tidies && !l.closed {
@@ -151,7 +152,8 @@ func (l *Log) do(s *step) error {
 	return <-s.result
 }
 
-// stepMax returns how many bytes a step may write.
+// stepMax returns how many bytes a step may write: more than is appended with it,
+// or a Save would not get ahead of the journal.
 func (l *Log) stepMax() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,7 +163,7 @@ func (l *Log) stepMax() int {
 	case time.Since(l.appended) > shareAfter:
 		return stepBytesQuiet
 	}
-	return stepBytes
+	return min(max(stepBytes, 4*l.batch), stepBytesQuiet)
 }
 
 // state returns whether the Log was closed, and what ended it.
