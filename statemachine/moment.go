@@ -72,7 +72,10 @@ func (m *Moment) drop() {
 		m.effects = nil
 		return
 	}
-	clear(m.effects) // of what the values lead to
+	for i := range m.effects { // of what they lead to
+		e := &m.effects[i]
+		e.Name, e.Tag, e.Value = "", "", nil
+	}
 	m.effects = m.effects[:0]
 }
 
