@@ -144,7 +144,7 @@ func (l *Loop) cutOff(p *process) {
 }
 
 // forgetLife drops what belonged to a life of p that has ended. What is on its
-// way to that life comes to no other: see standing.
+// way to that life comes to no other: see stands.
 func (l *Loop) forgetLife(p *process) {
 	for _, to := range p.watches {
 		to.watchers = without1(to.watchers, p)

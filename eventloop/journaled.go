@@ -133,7 +133,7 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return l.writeRequest(w, e, now)
 	case e.kind == kindGoOn:
 		r := &request{op: opGoOn, sup: l.cfg.Root.Name}
-		return !e.derived || r.writeFact(w, e, now)
+		return e.post != l.post(true) || r.writeFact(w, e, now)
 	case e.kind == kindMessage:
 		return !p.journaled || l.writeMessage(w, e, now)
 	case e.kind == kindBind:

@@ -146,12 +146,11 @@ func (l *Loop) run(e *entry) {
 			l.settle()
 		}
 	case kindGoOn:
-		if e.crosses {
+		e.post.asked = false
+		if e.post == &l.crossing {
 			l.crossMore()
-			return
 		}
-		l.post(e.derived).asked = false
-		if !l.replays() {
+		if !l.replays() { // whose entries are not the loop's
 			l.reuse(e)
 		}
 	case kindBind:

@@ -6,10 +6,10 @@ import (
 
 // mail is what machines have sent.
 type mail struct {
-	posts    [2]post  // the derived post is the second
-	crossing post     // what is to go through the journal
-	owes     owes     // of the entry that is being applied
-	letters  []*entry // not in use
+	posts    [2]post // the derived post is the second
+	crossing post    // what is to go through the journal
+	owes     owes    // of the entry that is being applied
+	letters  spares[entry]
 	ids      [2]uint64
 	sent     uint64
 	farewell int // how often letters may be gone on with once Stop was called
@@ -36,7 +36,7 @@ func (l *Loop) post(derived bool) *post {
 
 // letter returns a new entry that nobody waits for.
 func (l *Loop) letter(p *process, k kind, derived bool) *entry {
-	e := l.fresh()
+	e := l.letters.get()
 	e.kind, e.proc, e.answered = k, p, true
 	if derived && (p == nil || p.derives()) {
 		l.sent++
@@ -45,26 +45,34 @@ func (l *Loop) letter(p *process, k kind, derived bool) *entry {
 	return e
 }
 
-// spareLetters is how many letters there may be for their memory to be reused.
-const spareLetters = 1 << 10
+// spares are values that nobody uses, for who holds the role: like a sync.Pool,
+// and cheaper. The zero spares are none.
+type spares[T any] []*T
 
-// fresh returns an entry that nobody waits for.
-func (l *Loop) fresh() *entry {
-	n := len(l.letters) - 1
+// sparesMax is how many are kept.
+const sparesMax = 1 << 10
+
+// get returns one as it was put, or a new one.
+func (s *spares[T]) get() *T {
+	n := len(*s) - 1
 	if n < 0 {
-		return new(entry)
+		return new(T)
 	}
-	e := l.letters[n]
-	l.letters = l.letters[:n]
-	return e
+	v := (*s)[n]
+	*s = (*s)[:n]
+	return v
 }
 
-// reuse takes back e, which nobody uses any more.
-func (l *Loop) reuse(e *entry) {
-	if len(l.letters) < spareLetters {
-		*e = entry{done: e.done}
-		l.letters = append(l.letters, e)
+func (s *spares[T]) put(v *T) {
+	if len(*s) < sparesMax {
+		*s = append(*s, v)
 	}
+}
+
+// reuse takes back e, an entry that nobody waits for or uses any more.
+func (l *Loop) reuse(e *entry) {
+	*e = entry{done: e.done}
+	l.letters.put(e)
 }
 
 // send posts a letter; one that crosses to a process whose inputs are journaled
@@ -97,26 +105,28 @@ func (l *Loop) cross(by *process, e *entry) {
 		return
 	}
 	l.crossing.list.pushBack(e)
-	l.askToCross()
-}
-
-func (l *Loop) askToCross() {
-	if c := &l.crossing; c.list.n > 0 && !c.asked && l.mayGoOn() {
-		c.asked = true
-		l.queue.pushOwn(&entry{kind: kindGoOn, crosses: true}, false)
-	}
+	l.askForMore(&l.crossing)
 }
 
 // crossMore has more go through the journal.
 func (l *Loop) crossMore() {
 	c := &l.crossing
-	c.asked = false
 	for n := 0; n < letters && c.list.n > 0; n++ {
 		e := c.list.head
 		c.list.remove(e)
 		l.queue.pushOwn(e, false)
 	}
-	l.askToCross()
+	l.askForMore(c)
+}
+
+// askForMore queues an entry that goes on with p, behind what callers have sent.
+func (l *Loop) askForMore(p *post) {
+	if p.list.n > 0 && !p.asked && !l.replays() && l.mayGoOn() {
+		p.asked = true
+		e := l.letters.get()
+		e.kind, e.post = kindGoOn, p
+		l.queue.pushOwn(e, false)
+	}
 }
 
 // noRoom returns why a machine can send to nothing now.
@@ -197,12 +207,7 @@ func (l *Loop) deliverRest() {
 			l.run(e)
 		}
 		p.left = 0
-		if p.list.n > 0 && !p.asked && !l.replays() && l.mayGoOn() {
-			p.asked = true
-			more := l.fresh()
-			more.kind, more.derived = kindGoOn, i == 1
-			l.queue.pushOwn(more, false)
-		}
+		l.askForMore(p)
 	}
 }
 

@@ -251,7 +251,7 @@ func (l *Loop) recorded(rec journal.Entry, e *entry) error {
 	case opBehind:
 		l.past.behind = true
 	case opGoOn:
-		e.kind, e.derived = kindGoOn, true
+		e.kind, e.post = kindGoOn, l.post(true)
 	default:
 		e.kind, e.req, r.entry = kindRequest, r, e
 	}

@@ -50,9 +50,8 @@ type entry struct {
 	out    any                  // kindAnswer: the reply
 	tag    string               // kindRequest: the sender's word for it; kindBind: the sender's name
 
-	derived bool     // kindGoOn: of which post
-	crosses bool     // kindGoOn: what is to go through the journal
-	by      *process // who has sent it, on its way to the journal
+	post *post    // kindGoOn: of which there may be more
+	by   *process // who has sent it, on its way to the journal
 
 	key string   // kindInput: of idempotency; empty: none
 	sum [16]byte // of the input, if there is a key

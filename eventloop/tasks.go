@@ -146,7 +146,7 @@ func (l *Loop) tried(w *work, result any, err error) {
 	if !l.lastWords() {
 		return // it is done again after the next start of the program, if the state lasts
 	}
-	e := l.fresh()
+	e := l.letters.get()
 	e.kind, e.proc, e.answered, e.work = kindMessage, w.proc, true, w
 	e.msg = statemachine.NewTaskDone(w.tag, w.name, w.taskID(), result, err)
 	l.queue.pushOwn(e, false)

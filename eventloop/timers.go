@@ -11,10 +11,10 @@ import (
 // clocking is the timers of a loop, and when its goroutine is woken for them.
 type clocking struct {
 	clockwork   timers
-	spareTimers []*timer // not in use
-	armed       int64    // when it is woken; 0 for never
-	unarm       func()   // or not
-	overdue     bool     // that time has come
+	spareTimers spares[timer]
+	armed       int64  // when it is woken; 0 for never
+	unarm       func() // or not
+	overdue     bool   // that time has come
 }
 
 // timer is one of a process, by name, or the time that a machine's call has.
@@ -93,19 +93,6 @@ func (t *timer) belongs() {
 	t.set = true
 }
 
-// spareTimers is how many timers there may be for their memory to be reused.
-const spareTimers = 1 << 10
-
-func (l *Loop) freshTimer() *timer {
-	n := len(l.spareTimers) - 1
-	if n < 0 {
-		return new(timer)
-	}
-	t := l.spareTimers[n]
-	l.spareTimers = l.spareTimers[:n]
-	return t
-}
-
 // forgetTimer takes t, which does not run, from its process. An entry that says
 // that it is due has another id than the next timer in the same memory.
 func (l *Loop) forgetTimer(t *timer) {
@@ -114,16 +101,14 @@ func (l *Loop) forgetTimer(t *timer) {
 	}
 	t.proc.timers.drop(t)
 	*t = timer{id: t.id, name: t.name, msg: t.msg}
-	if len(l.spareTimers) < spareTimers {
-		l.spareTimers = append(l.spareTimers, t)
-	}
+	l.spareTimers.put(t)
 }
 
 // setTimer sets the timer of that name of p, in place of the one there is.
 func (l *Loop) setTimer(p *process, name string, after, every time.Duration, derived bool) {
 	t := p.timers.get(name)
 	if t == nil {
-		t = l.freshTimer()
+		t = l.spareTimers.get()
 		if t.proc = p; t.name != name {
 			t.name, t.msg = name, nil
 		}
@@ -189,7 +174,7 @@ func (l *Loop) ring() {
 		if t == nil {
 			break
 		}
-		e := l.fresh()
+		e := l.letters.get()
 		e.kind, e.proc, e.answered, e.timer, e.id = kindMessage, t.proc, true, t, t.id
 		rings.pushBack(e)
 	}
