@@ -122,7 +122,6 @@ func startEtcd(b *testing.B) func() func(key, value int) error {
 	addr, peers := freeAddr(b), freeAddr(b)
 	run(b, addr, "etcd", "--data-dir="+b.TempDir(), "--listen-client-urls=http://"+addr, "--advertise-client-urls=http://"+addr,
 		"--listen-peer-urls=http://"+peers, "--initial-advertise-peer-urls=http://"+peers, "--initial-cluster=default=http://"+peers, "--log-level=error")
-	time.Sleep(2 * time.Second) // it elects itself
 	text := func(format string, n int) string {
 		return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, format, n))
 	}
