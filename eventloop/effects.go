@@ -130,7 +130,7 @@ func (l *Loop) addressee(p *process, f *statemachine.Effect) (*process, any, err
 	x, ok := to.Accept(f.Value)
 	if !ok {
 		in, _ := to.Describe()
-		err := fmt.Errorf("%w: it takes %s, and was sent a %T", statemachine.ErrInput, in, f.Value)
+		err := fmt.Errorf("%w: it takes %s, and was sent a %T", statemachine.ErrInput, in, f.Input())
 		return nil, nil, refused(f.Name, statemachine.NotApplied, err)
 	}
 	return to, x, nil

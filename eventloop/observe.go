@@ -173,12 +173,12 @@ func (l *Loop) sawStep(p *process, e *entry, noReply bool) {
 
 // sawEffect tells who watches p what its step sends.
 func (l *Loop) sawEffect(p *process, f *statemachine.Effect) {
-	ev := statemachine.SysEvent{Kind: statemachine.SysOut, Name: p.name, Value: f.Value}
+	ev := statemachine.SysEvent{Kind: statemachine.SysOut, Name: p.name}
 	switch f.Kind {
 	case statemachine.EffectReply:
-		ev.From = f.From
+		ev.From, ev.Value = f.From, f.Value
 	case statemachine.EffectCast, statemachine.EffectCall:
-		ev.To = f.Name
+		ev.To, ev.Value = f.Name, f.Input()
 	default:
 		return
 	}

@@ -158,7 +158,7 @@ func (r *running) begin() {
 func (r *running) carryOut() {
 	for _, e := range r.moment.Effects() {
 		if e.Kind == statemachine.EffectCast && e.Name == "log" {
-			r.said = append(r.said, e.Value.(string))
+			r.said = append(r.said, e.Input().(string))
 		} else if e.Kind == statemachine.EffectReport {
 			r.said = append(r.said, "report "+e.Value.(error).Error())
 		} else {

@@ -22,7 +22,7 @@ const DefaultCallTimeout = 5 * time.Second
 // such process, or its inputs are of another type) comes back as the message
 // Undelivered. OTP: gen_server:cast/2.
 func (to To[I, O]) Cast(fx Recorder, in I) {
-	fx.Record(Effect{Kind: EffectCast, Name: Name(to), Value: in})
+	fx.Record(Effect{Kind: EffectCast, Name: Name(to), Value: exchangeOf[I, O](fx.spares(), in)})
 }
 
 // Call sends in to the process and gets its output as the message Reply{tag},
@@ -31,7 +31,7 @@ func (to To[I, O]) Cast(fx Recorder, in I) {
 // timeout. A timeout that is not positive means DefaultCallTimeout. OTP:
 // gen_server:send_request/2.
 func (to To[I, O]) Call(fx Recorder, tag string, in I, timeout time.Duration) {
-	fx.Record(Effect{Kind: EffectCall, Name: Name(to), Tag: tag, Value: in, After: timeout})
+	fx.Record(Effect{Kind: EffectCall, Name: Name(to), Tag: tag, Value: exchangeOf[I, O](fx.spares(), in), After: timeout})
 }
 
 // Output returns the output that came as r, the answer to a Call of this

@@ -113,6 +113,7 @@ func TestEffectsAreRecordedInOrder(t *testing.T) {
 			t.Fatal(crash)
 		}
 		for i, e := range m.Effects() {
+			e.Value = e.Input()
 			if i >= len(everything) || e != everything[i] {
 				t.Errorf("%d: got %+v", i, e)
 			}

@@ -15,7 +15,17 @@ type Effect struct {
 	After time.Duration // not negative
 	From  From
 	Retry Retry
-	Value any
+	Value any // see Input
+}
+
+// Input returns the input that an EffectCast or EffectCall sends. Its Value may be
+// that, or an Exchange with it, as To records it: so nothing is boxed, and nothing
+// copied, on the way.
+func (e *Effect) Input() any {
+	if c, ok := e.Value.(carrier); ok {
+		return c.input()
+	}
+	return e.Value
 }
 
 // EffectKind is what an [Effect] asks for.
@@ -33,8 +43,8 @@ const (
 	EffectUnlink                            // Name
 	EffectTrapExits                         // On
 	EffectReply                             // Name: the process that was called; From, not zero; Value: the output
-	EffectCast                              // Name; Value: the input
-	EffectCall                              // Name; Tag; After: the timeout, positive; Value: the input
+	EffectCast                              // Name; Value: see Input
+	EffectCall                              // Name; Tag; After: the timeout, positive; Value: see Input
 	EffectStartTask                         // Name: the task's; Tag; Value: the argument; Retry
 	EffectCancelTask                        // Name: the task's; Tag
 	EffectChild                             // Name: a supervisor; Tag; Value: what is asked of it, in the loop's terms

@@ -40,6 +40,8 @@ type Recorder interface {
 	// Record records an effect. It panics if the effect is none that can be
 	// carried out, which crashes the step: see Fx.Record.
 	Record(Effect)
+
+	spares() *spares
 }
 
 // Fx is all of [Effects] that has nothing to do with the type of the outputs.
@@ -156,6 +158,8 @@ func (fx *Fx) Record(e Effect) {
 	}
 	fx.moment.effects, fx.moment.touched = append(fx.moment.effects, e), true
 }
+
+func (fx *Fx) spares() *spares { return &fx.moment.spares }
 
 // mustHave sees to it that the task that e starts can be found again after a
 // restart of the program.

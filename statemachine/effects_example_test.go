@@ -108,7 +108,7 @@ func ExampleTo() {
 	moment.Set(0, 1)
 	process.StepIn("belts")
 	asked := moment.Effects()[0]
-	fmt.Println(asked, asked.Value)
+	fmt.Println(asked, asked.Input())
 	x, _, _ := process.FromMessage(statemachine.NewReply(asked.Tag, asked.Name, 12, nil))
 	process.Step(x)
 	moment.Set(0, 2)

@@ -71,8 +71,9 @@ type Process interface {
 	AppendInput(dst []byte, x any) ([]byte, error)
 	// AppendOutput appends the output of x. Any goroutine.
 	AppendOutput(dst []byte, f codec.Format, x any) ([]byte, error)
-	// Accept returns a new exchange for an input that another machine has sent;
-	// false if it is not of the type of the inputs.
+	// Accept returns an exchange for what another machine has sent, the Value of an
+	// EffectCast or EffectCall, which is not to be used any more; false if it is not
+	// of the type of the inputs.
 	Accept(in any) (x any, ok bool)
 	// Blank returns an exchange that has no input, for an output to come. Any goroutine.
 	Blank() any
@@ -95,7 +96,7 @@ type Process interface {
 	Describe() (in, out string)
 	// Free takes x back for another input. Any goroutine.
 	Free(x any)
-	// Reuse is Free for the loop, and faster if the next one is by Accept.
+	// Reuse is Free for the loop: what machines send, and messages, take it again.
 	Reuse(x any)
 	// Read steps the input of x against the published state if it is read-only
 	// and a state is published; false if not. Any goroutine: one that the step
@@ -148,8 +149,6 @@ type process[S, I, O any] struct {
 	view  atomic.Pointer[S] // what readers see; nil unless up and m.ReadOnly is set
 
 	private bool // nothing becomes the view
-
-	spare *Exchange[I, O] // not in use
 }
 
 func (p *process[S, I, O]) Init() (err error) {
@@ -355,7 +354,7 @@ func (p *process[S, I, O]) FromMessage(m Message) (x any, ok bool, crash *CrashE
 	}
 	crash = guard(p.fx.name, "message", p.goexit, func() {
 		m = lastingMessage(m)
-		ex := p.NewExchange(p.m.Message(m))
+		ex := exchangeOf[I, O](&p.fx.moment.spares, p.m.Message(m))
 		ex.message = m
 		x = ex
 	})

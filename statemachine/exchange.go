@@ -8,6 +8,33 @@ type Exchange[I, O any] struct {
 	message Message // that In was made of; nil if it was made of none
 }
 
+// carrier is an Exchange whose types are hidden.
+type carrier interface{ input() any }
+
+func (x *Exchange[I, O]) input() any { return x.In }
+
+// spares are exchanges of a loop that nobody uses.
+type spares []carrier
+
+const (
+	sparesMax  = 1 << 10 // how many are kept
+	sparesSeen = 4       // how many are looked at, for one of the right types
+)
+
+// exchangeOf returns an exchange with the input in.
+func exchangeOf[I, O any](s *spares, in I) *Exchange[I, O] {
+	last := len(*s) - 1
+	for i := last; i >= 0 && i > last-sparesSeen; i-- {
+		if x, ok := (*s)[i].(*Exchange[I, O]); ok {
+			(*s)[i] = (*s)[last]
+			*s = (*s)[:last]
+			x.In = in
+			return x
+		}
+	}
+	return &Exchange[I, O]{In: in}
+}
+
 func (p *process[S, I, O]) NewExchange(in I) *Exchange[I, O] {
 	ex, _ := p.m.exchanges.Get().(*Exchange[I, O])
 	if ex == nil {
@@ -24,25 +51,28 @@ func (p *process[S, I, O]) Free(x any) {
 }
 
 func (p *process[S, I, O]) Reuse(x any) {
-	if p.spare != nil {
+	s := &p.fx.moment.spares
+	if len(*s) == sparesMax {
 		p.Free(x)
 		return
 	}
-	p.spare = x.(*Exchange[I, O])
-	*p.spare = Exchange[I, O]{}
+	ex := x.(*Exchange[I, O])
+	*ex = Exchange[I, O]{}
+	*s = append(*s, ex)
 }
 
 func (p *process[S, I, O]) Accept(in any) (any, bool) {
+	if ex, ok := in.(*Exchange[I, O]); ok {
+		return ex, true
+	}
+	if c, ok := in.(carrier); ok {
+		in = c.input()
+	}
 	v, ok := as[I](in)
 	if !ok {
 		return nil, false
 	}
-	ex := p.spare
-	if ex == nil {
-		return p.NewExchange(v), true
-	}
-	p.spare, ex.In = nil, v
-	return ex, true
+	return exchangeOf[I, O](&p.fx.moment.spares, v), true
 }
 
 func (p *process[S, I, O]) Blank() any { return new(Exchange[I, O]) }

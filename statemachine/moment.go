@@ -15,6 +15,7 @@ type Moment struct {
 	message Message
 	exit    *Stop
 	effects []Effect // reused
+	spares  spares
 }
 
 // Stop is the wish of a step that its process ends.

@@ -96,7 +96,7 @@ func (d *direct) carryOut(e statemachine.Effect) {
 		d.monitors[e.Name] = true
 	case statemachine.EffectReport: // of a handler that crashed
 	case statemachine.EffectCast:
-		d.p.heard(e.Name, e.Value.(told))
+		d.p.heard(e.Name, e.Input().(told))
 	default:
 		panic("not asked for by any handler: " + e.String())
 	}
