@@ -81,7 +81,7 @@ func (u Suite[S]) expected(s S, otp string) string {
 // otp returns OTP's traces.
 func (u Suite[S]) otp(t *testing.T, all []S) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	texts := make([]string, len(all))
 	for i, s := range all {
