@@ -31,7 +31,9 @@ type compaction struct {
 // become smaller, or fewer, is used again, but given back to the system by a compaction only; the Log does one by itself
 // when it pays: see Options.CompactBytes.
 //
-// It writes all that is there to a file path + ".compact", which takes the place of the old one. Appends go on, but for a
+// It writes all that is there to a file path + ".compact", which takes the place of the old one, and has its mode; where
+// path is a symbolic link, beside and in the place of the file that it leads to. If the Log's file is not there any more,
+// since somebody has moved or deleted it, nothing is done: what is there now is another's. Appends go on, but for a
 // moment at the end; Saves that are called meanwhile are done afterwards. A Recover or Backup that is under way keeps the
 // old file, and the room that it takes, until it is finished. After a crash there is the old file or the new one, which
 // hold the same; what else there is, the next Open deletes.
@@ -119,7 +121,10 @@ func (s *saver) tryCompact(c *compaction) error {
 			return err
 		}
 	}
-	path := s.log.path + compactSuffix
+	if err := s.log.inPlace(); err != nil { // else what is there, and beside it, may be another program's
+		return err
+	}
+	path := s.log.real + compactSuffix
 	if err := removeIfThere(path); err != nil {
 		return err
 	}
@@ -128,6 +133,9 @@ func (s *saver) tryCompact(c *compaction) error {
 		return err
 	}
 	db.AllocSize = compactStepBytes // by which it grows; until it takes the other's place
+	if info, err := s.log.file.Stat(); err == nil {
+		_ = file.Chmod(info.Mode()) // who may read the one may read the other
+	}
 	to := &writable{DB: db, file: file, copied: c.progress}
 	err = s.copyTo(to)
 	if err == nil {
@@ -242,6 +250,15 @@ func (w *writable) catchUp(from *bolt.Tx) (n uint64, err error) {
 	return n, err
 }
 
+// inPlace returns nil if the Log's file is where it was opened: nobody has moved or deleted it since, or put another there.
+func (l *Log) inPlace() error {
+	there, err := isAt(l.real, l.file)
+	if err == nil && !there {
+		err = errors.New("it is not at its place any more: it was moved, deleted or replaced")
+	}
+	return err
+}
+
 // replace puts to in the place of the Log's file. The committer calls it.
 func (l *Log) replace(to *writable) error {
 	for left := uint64(1); left > 0; {
@@ -254,11 +271,14 @@ func (l *Log) replace(to *writable) error {
 		}
 	}
 	// gofail: var compactBeforeSwap struct{}
-	if err := os.Rename(l.path+compactSuffix, l.path); err != nil {
+	if err := l.inPlace(); err != nil {
+		return err
+	}
+	if err := os.Rename(l.real+compactSuffix, l.real); err != nil {
 		return err
 	}
 	// gofail: var compactAfterSwap struct{}
-	if err := syncDir(filepath.Dir(l.path)); err != nil {
+	if err := syncDir(filepath.Dir(l.real)); err != nil {
 		return l.fail(err) // either file may be there after a crash, and what is appended goes to one of them
 	}
 	old := l.db

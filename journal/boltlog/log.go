@@ -17,6 +17,7 @@ import (
 // what Saves have the committer write.
 type Log struct {
 	path string
+	real string // path without symbolic links, which Compact must not replace
 	opts Options
 	db   *bolt.DB // whoever is neither committer nor saver must hold mu, as who replaces it: see Compact
 	file *os.File // of db

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -134,9 +135,12 @@ func open(path string, opts Options) (*Log, error) {
 		return nil, boltError(err, opts)
 	}
 	l := &Log{path: path, opts: opts, db: db, file: file}
-	if err := stillThere(path, file); err != nil {
+	if l.real, err = filepath.EvalSymlinks(path); err == nil {
+		err = stillThere(l.real, file)
+	}
+	if err != nil {
 		_ = db.Close()
-		return nil, err
+		return nil, systemError(err)
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		v, err := viewOf(tx)
@@ -151,7 +155,7 @@ func open(path string, opts Options) (*Log, error) {
 		return nil, err
 	}
 	l.saver.log, l.tidies = l, l.saver.untidy
-	if err := removeIfThere(path + compactSuffix); err != nil {
+	if err := removeIfThere(l.real + compactSuffix); err != nil {
 		_ = db.Close()
 		return nil, systemError(err)
 	}
@@ -179,14 +183,21 @@ func openWritable(path string, opts Options) (db *bolt.DB, file *os.File, err er
 
 // stillThere sees to it that the locked file is the one at path: Compact may have replaced it while this program waited.
 func stillThere(path string, locked *os.File) error {
-	ours, err := locked.Stat()
+	same, err := isAt(path, locked)
+	if err == nil && !same {
+		err = fmt.Errorf("%w: it was replaced meanwhile", journal.ErrLocked)
+	}
+	return err
+}
+
+// isAt returns whether file is the one at path.
+func isAt(path string, file *os.File) (bool, error) {
+	ours, err := file.Stat()
 	if err != nil {
-		return systemError(err)
+		return false, systemError(err)
 	}
-	if there, err := os.Stat(path); err != nil || !os.SameFile(ours, there) {
-		return fmt.Errorf("%w: it was replaced meanwhile", journal.ErrLocked)
-	}
-	return nil
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(ours, there), nil
 }
 
 func removeIfThere(path string) error {
