@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/journal/boltlog"
 )
 
@@ -70,17 +71,24 @@ type restore struct {
 
 // Run makes the file: it is there, checked and on disk, or not at all.
 func (r *restore) Run(ctx context.Context, std *streams) error {
+	if info, err := os.Stat(r.Copy); err == nil && !info.Mode().IsRegular() { // to open a named pipe would wait
+		return fmt.Errorf("copy %s: it is not a regular file", r.Copy)
+	}
+	// What a server writes to meanwhile is no copy; what is wrong with another file is told once it is read.
+	switch held, err := openFile(r.Copy); {
+	case errors.Is(err, journal.ErrLocked):
+		return fmt.Errorf("%w; kv backup makes a copy while a server runs on it", err)
+	case err == nil:
+		defer held.Close() // nothing is written
+	}
 	from, err := os.Open(r.Copy)
 	if err != nil {
 		return fmt.Errorf("copy %s: %w", r.Copy, withoutPath(err))
 	}
 	defer from.Close()
 	info, err := from.Stat()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("copy %s: it is not a regular file", r.Copy)
 	}
 	return write(ctx, std, from, r.File, info.Size())
 }

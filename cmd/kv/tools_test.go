@@ -255,6 +255,7 @@ func TestBackup(t *testing.T) {
 	wantAnswer(t, client(t), p.url, "kv3", `{"store":{"key":"later","value":1}}`, `{"ok":{}}`)
 	run(t, command("backup", addr, at("copy.db"))).fails(t, 1, at("copy.db"), "already exists")
 	run(t, command("backup", "--data="+path, at("locked.db"))).fails(t, 1, path, "locked by another process")
+	run(t, command("restore", path, at("locked.db"))).fails(t, 1, path, "locked by another process")
 	run(t, command("backup", "--addr=127.0.0.1:1", at("none.db"))).fails(t, 1, "127.0.0.1:1", "connection refused")
 
 	run(t, command("restore", at("copy.db"), at("restored.db"))).succeeds(t, at("restored.db"), "bytes, intact")
