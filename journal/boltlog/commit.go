@@ -3,6 +3,7 @@ package boltlog
 import (
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -128,8 +129,9 @@ func (l *Log) commit(group []call, s *step) {
 }
 
 // write makes one transaction. Where apply returns an error, or the mapped file cannot be read any more, which is a
-// fault, the transaction is left as it is: bbolt's Rollback would read all of the file, on a goroutine where a fault ends
-// the program. The file is what it was before, and bbolt is of no more use.
+// fault, or bbolt meets a page that was damaged since Open and panics, the transaction is left as it is: bbolt's Rollback
+// would read all of the file, on a goroutine where a fault ends the program. What is in the file is what it was before, or
+// the whole transaction, and bbolt is of no more use.
 func (l *Log) write(apply func(*bolt.Tx) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -139,8 +141,10 @@ func (l *Log) write(apply func(*bolt.Tx) error) (err error) {
 			Addr() uintptr // as package runtime's errors of faults have
 		}); ok {
 			err = fmt.Errorf("%w: it cannot be read: %w", journal.ErrDamaged, fault)
-		} else if p != nil {
+		} else if strings.HasPrefix(fmt.Sprint(p), "failpoint panic") {
 			panic(p)
+		} else if p != nil {
+			err = fmt.Errorf("%w: %v", journal.ErrDamaged, p)
 		}
 	}()
 	l.lost = true

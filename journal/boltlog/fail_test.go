@@ -1,10 +1,12 @@
 package boltlog
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/lineshaft/lineshaft/journal"
@@ -151,5 +153,41 @@ func TestGroupLen(t *testing.T) {
 		if got := groupLen(test.calls); got != test.want {
 			t.Errorf("%d calls: %d in one transaction; want %d", len(test.calls), got, test.want)
 		}
+	}
+}
+
+// TestPagesDamaged damages the pages of a file under a Log: bbolt panics, and the Log ends with one line.
+func TestPagesDamaged(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is locked cannot be written there")
+	}
+	for name, from := range map[string]int{"all": 0, "all but the meta pages": 2} {
+		path := filepath.Join(t.TempDir(), "journal")
+		log, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		appended := func(_ uint64, err error) { done <- err }
+		log.Append(new(journal.Builder).Seal(), appended)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		page := log.db.Info().PageSize
+		for i := from; i < 8; i++ {
+			if _, err := log.file.WriteAt(bytes.Repeat([]byte{0xa5}, page), int64(i*page)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log.Append(new(journal.Builder).Seal(), appended)
+		err = <-done
+		if !errors.Is(err, journal.ErrFailed) || !errors.Is(err, journal.ErrDamaged) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: Append: %v; want ErrFailed and ErrDamaged", name, err)
+		}
+		log.Append(new(journal.Builder).Seal(), appended)
+		if again := <-done; again != err {
+			t.Errorf("%s: Append: %v; want the first error", name, again)
+		}
+		_ = log.Close() // it has failed already
 	}
 }
