@@ -133,7 +133,7 @@
 //	400  malformed-request             not HTTP/1.1, or its body ends early
 //	400  malformed-path                a bad percent-encoding
 //	400  malformed-timeout             Request-Timeout is no positive duration
-//	400  malformed-idempotency-key     Idempotency-Key is empty or too long
+//	400  malformed-idempotency-key     Idempotency-Key is empty, too long or there twice
 //	400  malformed-input               the body is not JSON, or not msgpack; it is empty, or, where
 //	                                   nothing is to be said, not
 //	403  foreign-host                  see Security

@@ -24,6 +24,7 @@ type request struct {
 
 	// Headers; nil if they are not there. Valid while the request is.
 	accept, coding, timeout, key []byte
+	keys                         int // how many keys there are
 }
 
 // handle answers a request.
@@ -131,6 +132,7 @@ func (r *request) read(h *fasthttp.RequestHeader) {
 			r.timeout = value
 		case "Idempotency-Key":
 			r.key = value
+			r.keys++
 		}
 	}
 }
@@ -153,6 +155,10 @@ func (s *Server) timeout(ctx *fasthttp.RequestCtx, r request) (time.Duration, bo
 func idempotencyKey(ctx *fasthttp.RequestCtx, r request) (string, bool) {
 	if r.key == nil {
 		return "", true
+	}
+	if r.keys > 1 { // which of them is meant cannot be known, and the other would be applied once more
+		notApplied(malformedKey, fmt.Sprintf("there are %d headers Idempotency-Key", r.keys)).send(ctx)
+		return "", false
 	}
 	key := string(r.key)
 	if n := len(key); n >= 2 && key[0] == '"' && key[n-1] == '"' {
