@@ -25,7 +25,7 @@ func (b *backup) Run(ctx context.Context, std *streams) error {
 	if b.Data == "" {
 		return b.fetch(ctx, std)
 	}
-	file, err := openFile(b.Data)
+	file, err := openFile(b.Data, std)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (r *restore) Run(ctx context.Context, std *streams) error {
 		return fmt.Errorf("copy %s: it is not a regular file", r.Copy)
 	}
 	// What a server writes to meanwhile is no copy; what is wrong with another file is told once it is read.
-	switch held, err := openFile(r.Copy); {
+	switch held, err := openFile(r.Copy, std); {
 	case errors.Is(err, journal.ErrLocked):
 		return fmt.Errorf("%w; kv backup makes a copy while a server runs on it", err)
 	case err == nil:

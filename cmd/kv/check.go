@@ -27,7 +27,7 @@ func (c *check) Run(ctx context.Context, std *streams) error {
 		return &exit{2, err}
 	}
 	damaged := err
-	err = offline(ctx, c.File, bar, func(config eventloop.Config) error { return eventloop.Verify(config, found.tell) })
+	err = offline(ctx, c.File, std, bar, func(config eventloop.Config) error { return eventloop.Verify(config, found.tell) })
 	found.end()
 	switch {
 	case damaged != nil: // then what could be decoded was, and why no more could was told

@@ -21,7 +21,7 @@ type export struct {
 // state is once the journal is replayed. What is not printed is told on stderr.
 func (e *export) Run(ctx context.Context, std *streams) error {
 	bar := newProgress(std.err, "replaying "+e.File)
-	return offline(ctx, e.File, bar, func(config eventloop.Config) error {
+	return offline(ctx, e.File, std, bar, func(config eventloop.Config) error {
 		past, err := eventloop.Replay(config, nil)
 		bar.clear()
 		if err != nil {

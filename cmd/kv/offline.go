@@ -10,9 +10,16 @@ import (
 )
 
 // openFile opens a file that no server runs on, and that is there, to read it.
-func openFile(path string) (*boltlog.Log, error) {
-	return boltlog.Open(path, boltlog.Options{ReadOnly: true})
+func openFile(path string, std *streams) (*boltlog.Log, error) {
+	file, err := boltlog.Open(path, boltlog.Options{ReadOnly: true})
+	if err == nil && file.Torn() != nil {
+		fmt.Fprintf(std.err, "kv: %s: %v\n", tornNote, file.Torn())
+	}
+	return file, err
 }
+
+// tornNote is what a Log that is Torn means.
+const tornNote = "the last commit is lost, if it was one that was acknowledged"
 
 // withoutPath returns an error of the system without the file's name.
 func withoutPath(err error) error {
@@ -24,8 +31,8 @@ func withoutPath(err error) error {
 
 // offline has f look at the application whose file is at path, while a progress
 // says how much of that was read. The file stays as it is.
-func offline(ctx context.Context, path string, bar *progress, f func(eventloop.Config) error) error {
-	file, err := openFile(path)
+func offline(ctx context.Context, path string, std *streams, bar *progress, f func(eventloop.Config) error) error {
+	file, err := openFile(path, std)
 	if err != nil {
 		return &exit{2, err}
 	}

@@ -25,7 +25,7 @@ type replay struct {
 func (r *replay) Run(ctx context.Context, std *streams) error {
 	bar := newProgress(std.err, "replaying "+r.File)
 	began := time.Now()
-	err := offline(ctx, r.File, bar, func(config eventloop.Config) error {
+	err := offline(ctx, r.File, std, bar, func(config eventloop.Config) error {
 		var text string
 		var err error
 		switch {

@@ -113,7 +113,7 @@ func (s *serve) openLog(log *slog.Logger) (journal.Log, error) {
 	if s.Durability == eventloop.None {
 		return new(journal.Memory), nil
 	}
-	return boltlog.Open(s.Data, boltlog.Options{
+	file, err := boltlog.Open(s.Data, boltlog.Options{
 		CompactBytes: s.CompactBytes,
 		OnCompact: func(before, after int64, err error) {
 			if err != nil {
@@ -123,6 +123,13 @@ func (s *serve) openLog(log *slog.Logger) (journal.Log, error) {
 			log.Info("compacted", "before", before, "after", after)
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	if torn := file.Torn(); torn != nil {
+		log.Warn(tornNote, "error", torn)
+	}
+	return file, nil
 }
 
 // greet prints how to use the server.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"os"
 
 	bolt "go.etcd.io/bbolt"
@@ -176,20 +175,13 @@ func (c *checker) check(path string) error {
 
 // metas checks the two meta pages, of which bbolt needs one.
 func (c *checker) metas(tx *bolt.Tx, file *os.File) error {
-	const sumAt = 56 // in bbolt's layout, from behind the page's header
-	size := int64(tx.DB().Info().PageSize)
-	for i := range int64(2) {
-		meta := make([]byte, sumAt+8)
-		if _, err := file.ReadAt(meta, i*size+pageHeaderBytes); err != nil {
-			return systemError(err)
-		}
-		h := fnv.New64a()
-		h.Write(meta[:sumAt])
-		if h.Sum64() != binary.NativeEndian.Uint64(meta[sumAt:]) {
-			c.found(DamagedTail, fmt.Errorf("%w: meta page %d: a commit was cut short, or is lost", journal.ErrDamaged, i))
+	metas, err := readMetas(file, tx.DB().Info().PageSize)
+	for _, m := range metas {
+		if _, problem := m.problem(tx); err == nil && problem != nil {
+			c.found(DamagedTail, problem)
 		}
 	}
-	return nil
+	return err
 }
 
 // identify reads bucketOurs, and returns an error if this is no journal, or one of another version.

@@ -2,10 +2,12 @@ package boltlog_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -126,24 +128,75 @@ func TestCheckDamage(t *testing.T) {
 	}
 }
 
-// TestCheckMeta damages either meta page: it may be that a commit was cut short.
-func TestCheckMeta(t *testing.T) {
+// TestMetas damages either meta page: a byte of it, or more. What of that means that the last commit is lost is refused;
+// what may mean so is told.
+func TestMetas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	variedLog(t, path)
+	log := open(t, path)
+	want := read(t, log)
+	if log.Torn() != nil {
+		t.Errorf("an intact file is torn: %v", log.Torn())
+	}
+	closeLog(t, log)
 	sound, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for page := range 2 {
+	const pageSize, txid, sum = 4096, 16 + 48, 16 + 56
+	newer := 0
+	if binary.NativeEndian.Uint64(sound[pageSize+txid:]) > binary.NativeEndian.Uint64(sound[txid:]) {
+		newer = 1
+	}
+	for _, test := range []struct {
+		page, at int // in the page
+		bad      []byte
+		problem  string
+		refused  bool
+		torn     bool
+	}{
+		{newer, txid - 8, []byte{0xaa}, "meta page %d: a byte of it was changed since the last commit, which is lost", true, false},
+		{newer, sum + 7, []byte{0xaa}, "meta page %d: a byte of it was changed since the last commit, which is lost", true, false},
+		{newer, 16, []byte{0xaa}, "meta page %d: a byte of it was changed since the last commit, which is lost", true, false},
+		{1 - newer, txid - 8, []byte{0xaa}, "meta page %d: a byte of it was changed; the other one is newer", false, false},
+		{newer, sum, []byte{0xaa, 0xaa}, "meta page %d: a commit was cut short, or is lost", false, true},
+		{newer, 16, make([]byte, 496), "meta page %d: a commit was cut short, or is lost", false, true},
+		{1 - newer, 16, make([]byte, 496), "meta page %d: a commit was cut short, or is lost", false, true},
+	} {
 		bad := bytes.Clone(sound)
-		bad[page*4096+16+40] ^= 1
+		copy(bad[test.page*pageSize+test.at:], test.bad)
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		what := fmt.Sprintf("byte %d of meta page %d", test.at, test.page)
 		sum, problems, err := check(path)
-		want := fmt.Sprintf("meta page %d: a commit was cut short, or is lost", page)
-		if err == nil || sum.Damage != boltlog.DamagedTail || len(problems) != 1 || !strings.Contains(problems[0], want) {
-			t.Errorf("%v, %v, %q; want %q", err, sum.Damage, problems, want)
+		problem := fmt.Sprintf(test.problem, test.page)
+		if err == nil || sum.Damage != boltlog.DamagedTail || len(problems) != 1 || !strings.Contains(problems[0], problem) {
+			t.Errorf("%s: %v, %v, %q; want %q", what, err, sum.Damage, problems, problem)
+		}
+		for _, readOnly := range []bool{true, false} {
+			log, err := boltlog.Open(path, boltlog.Options{ReadOnly: readOnly})
+			if test.refused {
+				if !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), problem) {
+					t.Errorf("%s: Open: %v; want %q", what, err, problem)
+				}
+				if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, bad) {
+					t.Errorf("%s: the file was changed (error %v)", what, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+				continue
+			}
+			if torn := log.Torn(); test.torn != (torn != nil) || torn != nil &&
+				(!errors.Is(torn, journal.ErrDamaged) || !strings.HasPrefix(torn.Error(), "journal file "+path+": ") || !strings.Contains(torn.Error(), problem)) {
+				t.Errorf("%s: torn: %v", what, torn)
+			}
+			if got := read(t, log); test.page != newer && !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: it holds index %d, %d batches", what, got.index, len(got.batches))
+			}
+			closeLog(t, log)
 		}
 	}
 }

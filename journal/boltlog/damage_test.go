@@ -20,7 +20,8 @@ import (
 var damagesFlag = flag.Int("damages", 5000, "damages that TestDamage does; 0 for one to every byte")
 
 // TestDamage changes a byte of a file, or zeroes a sector. Wherever it is, the program goes on, and either the damage is
-// reported or nothing is lost; but for the newest meta page, without which the file is what it was one commit earlier.
+// reported or nothing is lost; but for a sector of the newest meta page, without which the file is what it was one commit
+// earlier, and Torn.
 func TestDamage(t *testing.T) {
 	const pageSize, sectorSize = 4096, 512
 	r := random(t)

@@ -44,7 +44,8 @@
 // which takes longer the more small batches there are; see BenchmarkOpen.
 //
 // If the page that the very last commit wrote last is damaged, bbolt takes it for a commit that the loss of power cut
-// short, and the file is what it was one commit earlier. One cannot be told from the other.
+// short, and the file is what it was one commit earlier. Where that is one byte of it the page was whole once, and Open
+// says that it is damaged; otherwise one cannot be told from the other, and Log.Torn says so.
 //
 // # Failpoints
 //

@@ -21,6 +21,7 @@ type Log struct {
 	opts Options
 	db   *bolt.DB // whoever is neither committer nor saver must hold mu, as who replaces it: see Compact
 	file *os.File // of db
+	torn error    // what Open has to say of the file's end
 
 	mu         sync.Mutex
 	queue      []call

@@ -120,12 +120,14 @@ func open(path string, opts Options) (*Log, error) {
 	if err != nil {
 		return nil, systemError(err)
 	}
-	db, file, err := inspect(path, opts)
+	db, file, torn, err := inspect(path, opts)
 	if err != nil {
 		return nil, err
 	}
 	if opts.ReadOnly {
-		return readOnly(path, opts, db, file), nil
+		l := readOnly(path, opts, db, file)
+		l.torn = torn
+		return l, nil
 	}
 	if err := db.Close(); err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func open(path string, opts Options) (*Log, error) {
 	if err != nil {
 		return nil, boltError(err, opts)
 	}
-	l := &Log{path: path, opts: opts, db: db, file: file}
+	l := &Log{path: path, opts: opts, db: db, file: file, torn: torn}
 	if l.real, err = filepath.EvalSymlinks(path); err == nil {
 		err = stillThere(l.real, file)
 	}
@@ -160,6 +162,17 @@ func open(path string, opts Options) (*Log, error) {
 		return nil, systemError(err)
 	}
 	return l, nil
+}
+
+// Torn returns nil, or one line that wraps journal.ErrDamaged: when the file was opened, one of the two pages with which
+// commits end was damaged. A loss of power in the middle of a commit may leave that; then nothing is lost that was
+// acknowledged. If the page was damaged later, the file may be what it was one commit earlier: one cannot be told from the
+// other. (Where a byte was changed in it, it can: then Open fails, or the page is the older one, of which nothing is lost.)
+func (l *Log) Torn() error {
+	if l.torn == nil {
+		return nil
+	}
+	return fmt.Errorf("journal file %s: %w", l.path, l.torn)
 }
 
 // readOnly makes the Log of a file that was opened for reading only: one that has come to its end, but for what reads.
@@ -220,12 +233,16 @@ func checkKind(info fs.FileInfo) error {
 }
 
 // inspect opens the file for reading only, and refuses what is not an intact journal of a format that this program reads.
-func inspect(path string, opts Options) (*bolt.DB, *os.File, error) {
-	db, file, err := openReadOnly(path, opts)
+// torn is nil, or says that its end may be lost.
+func inspect(path string, opts Options) (db *bolt.DB, file *os.File, torn, err error) {
+	db, file, err = openReadOnly(path, opts)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	err = db.View(func(tx *bolt.Tx) error {
+	err = db.View(func(tx *bolt.Tx) (err error) {
+		if torn, err = verifyMetas(file, tx); err != nil {
+			return err
+		}
 		if err := verifyPages(file, tx); err != nil {
 			return err
 		}
@@ -237,9 +254,9 @@ func inspect(path string, opts Options) (*bolt.DB, *os.File, error) {
 	})
 	if err != nil {
 		_ = db.Close() // err says what is wrong
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return db, file, nil
+	return db, file, torn, nil
 }
 
 // openReadOnly opens the file for reading only, beside other readers, and says what it means if that fails.
