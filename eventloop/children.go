@@ -128,7 +128,8 @@ func (l *Loop) StopProcess(ctx context.Context, name statemachine.Name, reason s
 	return l.request(ctx, &request{op: opStop, sup: name, reason: reason})
 }
 
-// Kill ends a worker at once, without its Terminate (OTP: exit(Pid, kill)).
+// Kill ends a worker at once, without its Terminate, or in the middle of it (OTP:
+// exit(Pid, kill)).
 func (l *Loop) Kill(ctx context.Context, name statemachine.Name) error {
 	return l.request(ctx, &request{op: opStop, sup: name, reason: statemachine.Killed})
 }

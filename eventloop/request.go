@@ -307,12 +307,14 @@ func (l *Loop) stopProcess(n *supervisor.Node, r *request) {
 		l.awaitStop(pid, r)
 	default:
 		p, _ := n.Owner.(*process)
-		if p == nil || !p.alive {
+		if p == nil || !p.alive && p.dying == nil {
 			l.answer(r.entry, statemachine.ErrNoProcess)
 			return
 		}
 		l.awaitStop(pid, r)
-		l.exits(p, r.reason)
+		if p.dying == nil || r.reason.Class == statemachine.ClassKilled { // else it ends already, for a reason of its own
+			l.exits(p, r.reason)
+		}
 	}
 }
 

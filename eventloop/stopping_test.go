@@ -221,3 +221,62 @@ func TestStopProcessOfTheRoot(t *testing.T) {
 		<-l.Done()
 	}
 }
+
+// Kill ends what is terminating, and does not wait for it (OTP: exit(Pid, kill)).
+func TestKillWhileTerminating(t *testing.T) {
+	for _, d := range []eventloop.Durability{eventloop.None, eventloop.Always} {
+		synctest.Test(t, func(t *testing.T) {
+			log := new(journal.Memory)
+			never := make(chan struct{})
+			defer close(never)
+			m := terminating(func(n statemachine.Name, r statemachine.Reason) {
+				if r.Class == statemachine.ClassShutdown {
+					<-never
+				}
+			})
+			program := func(log journal.Log) eventloop.Config {
+				c := always(log, supervisor.Worker{Name: "a", Machine: m, Shutdown: supervisor.Infinity}, worker("b", newMachine()))
+				if c.Durability = d; d == eventloop.None {
+					c.Log = nil
+				}
+				return c
+			}
+			l := start(t, program(log))
+			call(t, refTo(t, l, "a"), input{Add: 1})
+			began := time.Now()
+			terminated := inBackground(func() error { return l.TerminateChild(context.Background(), "root", "a") })
+			synctest.Wait()
+			stopped := inBackground(func() error {
+				return l.StopProcess(context.Background(), "a", statemachine.Normal)
+			})
+			synctest.Wait()
+			if err := l.Kill(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+			if err := <-terminated; err != nil {
+				t.Error(err)
+			}
+			var exit *statemachine.ExitError
+			if err := <-stopped; !errors.As(err, &exit) || exit.Reason.Class != statemachine.ClassKilled {
+				t.Errorf("StopProcess of what terminates already: %v", err)
+			}
+			if time.Since(began) != 0 {
+				t.Error("it was waited for")
+			}
+			wantTree(t, l, "root(a! b)")
+			if running, err := l.RestartChild(t.Context(), "root", "a"); err != nil || !running {
+				t.Error(running, err)
+			}
+			if d == eventloop.None {
+				return
+			}
+			got := call(t, refTo(t, l, "a"), input{Get: true})
+			again := start(t, program(log.Reopen()))
+			if after := call(t, refTo(t, again, "a"), input{Get: true}); after.Sum != got.Sum {
+				t.Errorf("%+v before, %+v after a new start", got, after)
+			}
+			l.Kill(context.Background(), "a")
+			again.Kill(context.Background(), "a")
+		})
+	}
+}
