@@ -194,9 +194,6 @@ func (l *Loop) hand(n *supervisor.Node, r *request) {
 	case opRestart:
 		l.tree.RestartChild(n, r, r.child)
 	case opDelete:
-		if c := l.tree.Node(r.child); c != nil && c.Parent() == n {
-			r.spec = specOf(c)
-		}
 		l.tree.DeleteChild(n, r, r.child)
 	case opChange:
 		l.changed = true
@@ -247,7 +244,7 @@ func (l *Loop) reply(a *supervisor.Answer) {
 	case r.op == opStart && a.Err == nil && l.tree.Node(r.child) != nil:
 		l.shape.add(r)
 	case r.op == opDelete && a.Err == nil:
-		l.forget(r.sup, r.child, r.spec)
+		l.forget(r.sup, r.child, a.Spec)
 	case r.op == opTerminate && a.Err == nil && known != nil && known.sup == r.sup && l.tree.Node(r.child) == nil:
 		l.forget(r.sup, r.child, known.spec) // a temporary child, or one of a pool
 	case r.op == opDelete && known != nil && known.unstarted && known.sup == r.sup:

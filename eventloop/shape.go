@@ -122,15 +122,6 @@ func workersOf(c supervisor.Child) []statemachine.Name {
 	return names
 }
 
-// specOf returns the spec of a node.
-func specOf(n *supervisor.Node) supervisor.Child {
-	if s, ok := n.Supervisor(); ok {
-		return s
-	}
-	w, _ := n.Worker()
-	return w
-}
-
 // forget ends what was known of a child that was deleted, or dropped for good,
 // and of all below it: its place in the shape, its processes, and what was
 // saved for them.

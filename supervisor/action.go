@@ -89,7 +89,7 @@ type Answer struct {
 	Children []ChildInfo
 	// Count is the answer to CountChildren.
 	Count Count
-	// Spec is the answer to GetChildSpec.
+	// Spec is the answer to GetChildSpec, and, to DeleteChild, what was deleted.
 	Spec Child
 }
 

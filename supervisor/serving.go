@@ -38,8 +38,9 @@ func (t *Tree) serve(s *Node, r *request) {
 	case c.state != down:
 		t.reply(r, Answer{Err: ErrRunning})
 	case r.op == reqDeleteChild:
+		spec := c.childSpec()
 		t.drop(c)
-		t.reply(r, Answer{})
+		t.reply(r, Answer{Spec: spec})
 	default:
 		u.req, u.cursor = r, c
 		t.begin(s, opRestartChild)
