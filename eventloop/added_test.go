@@ -269,3 +269,70 @@ func TestKillOfAWorkerThatIsNotStarted(t *testing.T) {
 		}
 	})
 }
+
+// A child that was deleted from a subtree which had been added is not there
+// after a new start, unless it was added again, or the subtree was.
+func TestDeletedFromAnAddedSubtree(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			log, m := new(journal.Memory), newMachine()
+			ctx := t.Context()
+			sub := supervisor.Supervisor{Name: "s", Intensity: 100, Children: []supervisor.Child{
+				worker("a", m), worker("b", m),
+				supervisor.Supervisor{Name: "below", Children: []supervisor.Child{worker("c", m), worker("d", m)}},
+			}}
+			forget := func(l *eventloop.Loop, sup, child statemachine.Name) {
+				t.Helper()
+				if err := errors.Join(l.TerminateChild(ctx, sup, child), l.DeleteChild(ctx, sup, child)); err != nil {
+					t.Error(err)
+				}
+			}
+			var l *eventloop.Loop
+			anew := func() {
+				t.Helper()
+				if l != nil && !crash {
+					if err := l.Stop(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+				if l != nil {
+					log = log.Reopen()
+				}
+				c := withAdded(log, m, worker("q", m))
+				c.SnapshotBytes = 1 // in the middle of the run, too
+				l = start(t, c)
+			}
+			anew()
+			add(t, l, "root", sub)
+			call(t, refTo(t, l, "a"), input{Add: 5})
+			forget(l, "s", "a")
+			forget(l, "below", "c")
+			call(t, refTo(t, l, "q"), input{Add: 1})
+			synctest.Wait()
+			wantTree(t, l, "root(q s(b below(d)))")
+			anew()
+			wantTree(t, l, "root(q s(b below(d)))")
+			call(t, refTo(t, l, "q"), input{Add: 1})
+			synctest.Wait()
+			add(t, l, "s", supervisor.Worker{Name: "a", Machine: m, Restart: supervisor.Transient})
+			if got := call(t, refTo(t, l, "a"), input{Add: 1}); got.Sum != 1 {
+				t.Errorf("a deleted child is back with its state: %+v", got)
+			}
+			anew()
+			wantTree(t, l, "root(q s(b below(d) a))")
+			if got, err := l.ChildSpec(ctx, "s", "a"); err != nil || got.(supervisor.Worker).Restart != supervisor.Transient {
+				t.Errorf("the spec of the child that was added again: %+v, %v", got, err)
+			}
+			wantTree(t, l, "root(q s(b below(d) a))")
+			forget(l, "root", "s")
+			anew()
+			wantTree(t, l, "root(q)")
+			add(t, l, "root", sub)
+			wantTree(t, l, "root(q s(a b below(c d)))")
+			call(t, refTo(t, l, "q"), input{Add: 1})
+			synctest.Wait()
+			anew()
+			wantTree(t, l, "root(q s(a b below(c d)))")
+		})
+	}
+}

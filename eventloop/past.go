@@ -166,7 +166,7 @@ func (l *Loop) resume() error {
 func (l *Loop) restoreTree(saved []byte) (*supervisor.Tree, error) {
 	return supervisor.Restore(l.root(), saved, func(_, child statemachine.Name) (supervisor.Child, error) {
 		if a := l.shape.added[child]; a != nil {
-			return a.spec, nil
+			return l.present(a), nil
 		}
 		return nil, errors.New("not among the children that were added")
 	})

@@ -17,7 +17,7 @@ import (
 type shape struct {
 	added   map[statemachine.Name]*addition
 	below   map[statemachine.Name]map[statemachine.Name]*addition // by supervisor
-	deleted map[statemachine.Name]statemachine.Name               // children of Config.Root, with their supervisors
+	deleted map[statemachine.Name]statemachine.Name               // children of specs, Config.Root's and those of additions, with their supervisors
 	missing map[statemachine.Name]statemachine.Name               // those deleted before the tree was started
 	changed map[statemachine.Name]string                          // processes whose code was changed: their machine's key
 	turn    int
@@ -61,9 +61,14 @@ func (s *shape) remove(child statemachine.Name) {
 		delete(s.added, child)
 		delete(s.below[a.sup], child)
 		s.forgetBelow(child)
-		for sup := range supervisorsOf(a.spec) {
+		below := supervisorsOf(a.spec)
+		for sup := range below {
 			s.forgetBelow(sup)
 		}
+		// Should a like subtree be added, it is whole.
+		its := func(_, of statemachine.Name) bool { return below[of] }
+		maps.DeleteFunc(s.deleted, its)
+		maps.DeleteFunc(s.missing, its)
 	}
 }
 
@@ -245,13 +250,22 @@ func nameOf(c supervisor.Child) statemachine.Name {
 // root is Config.Root without the children that were deleted before it is started.
 func (l *Loop) root() supervisor.Supervisor { return without(l.cfg.Root, l.shape.missing) }
 
+// present is what a was added with, without the children that were deleted before
+// the tree was started.
+func (l *Loop) present(a *addition) supervisor.Child {
+	if s, ok := a.spec.(supervisor.Supervisor); ok {
+		return without(s, l.shape.missing)
+	}
+	return a.spec
+}
+
 func without(s supervisor.Supervisor, missing map[statemachine.Name]statemachine.Name) supervisor.Supervisor {
 	if len(missing) == 0 {
 		return s
 	}
 	kept := make([]supervisor.Child, 0, len(s.Children))
 	for _, c := range s.Children {
-		if _, gone := missing[nameOf(c)]; gone {
+		if of, gone := missing[nameOf(c)]; gone && of == s.Name {
 			continue
 		}
 		if sub, ok := c.(supervisor.Supervisor); ok {
@@ -268,7 +282,7 @@ func without(s supervisor.Supervisor, missing map[statemachine.Name]statemachine
 func (l *Loop) startAdded() {
 	for _, a := range l.shape.inOrder() {
 		if n := l.tree.Node(a.sup); n != nil && l.ended == nil && l.tree.Node(nameOf(a.spec)) == nil {
-			l.hand(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: a.spec, record: a.record, boot: true})
+			l.hand(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: l.present(a), record: a.record, boot: true})
 			l.settle()
 		}
 	}
