@@ -206,7 +206,7 @@ func (r *request) failed(err error) error {
 	case errors.Is(err, statemachine.ErrStopping), errors.Is(err, statemachine.ErrInput), errors.Is(err, statemachine.ErrNoProcess):
 	case errors.As(err, &exit): // of opStop
 		return refused(r.sup, statemachine.Applied, err)
-	case errors.As(err, &spec), errors.Is(err, supervisor.ErrInvalidChildType):
+	case r.op != opRestart && errors.As(err, &spec), errors.Is(err, supervisor.ErrInvalidChildType):
 		err = fmt.Errorf("%w: %w", statemachine.ErrInput, err)
 	case errors.Is(err, supervisor.ErrNotFound), errors.Is(err, supervisor.ErrNotSupervisor):
 		err = fmt.Errorf("%w: %w", statemachine.ErrNoProcess, err)
