@@ -336,3 +336,29 @@ func TestDeletedFromAnAddedSubtree(t *testing.T) {
 		})
 	}
 }
+
+// A subtree that the next start of the program could not read is not added.
+func TestAddedSubtreeTooDeep(t *testing.T) {
+	m := newMachine()
+	log := new(journal.Memory)
+	program := func(log journal.Log) eventloop.Config { return withAdded(log, m) }
+	l := start(t, program(log))
+	var below supervisor.Child = worker("bottom", m)
+	for i := range 5000 {
+		if i == 170 {
+			add(t, l, "root", below)
+			if err := errors.Join(l.TerminateChild(t.Context(), "root", "s169"), l.DeleteChild(t.Context(), "root", "s169")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		below = supervisor.Supervisor{Name: statemachine.Name(fmt.Sprint("s", i)), Children: []supervisor.Child{below}}
+		if i == 170 || i == 4999 {
+			_, err := l.StartChild(t.Context(), "root", below)
+			wantError(t, err, statemachine.ErrInput)
+		}
+	}
+	if err := l.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantTree(t, start(t, program(log.Reopen())), "root()")
+}

@@ -31,7 +31,8 @@ import (
 // start_child). It reports whether the child runs: false if its Init gave
 // ErrIgnore. To a SimpleOneForOne supervisor c is a Worker with only a Name.
 // With durability the child's machine, or those of its subtree, must be in
-// Config.Machines, so that the next start of the program finds them.
+// Config.Machines, so that the next start of the program finds them, and a
+// subtree has at most 170 levels of supervisors.
 func (l *Loop) StartChild(ctx context.Context, sup statemachine.Name, c supervisor.Child) (running bool, err error) {
 	r := &request{op: opStart, sup: sup, spec: c}
 	if c == nil {

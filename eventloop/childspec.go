@@ -199,8 +199,13 @@ func (c *Config) encodeSpec(r *request) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", statemachine.ErrInput, err)
 	}
-	r.record, err = json.Marshal(s)
-	return err
+	if r.record, err = json.Marshal(s); err != nil || s.Supervisor == nil {
+		return err
+	}
+	if _, err := c.decodeSpec(r.record); err != nil { // it is too deep
+		return fmt.Errorf("the next start of the program could not read it: %w", err)
+	}
+	return nil
 }
 
 func (c *Config) specJSON(child supervisor.Child) (specJSON, error) {

@@ -60,8 +60,10 @@ func (s *shape) remove(child statemachine.Name) {
 	if a := s.added[child]; a != nil {
 		delete(s.added, child)
 		delete(s.below[a.sup], child)
-		s.forgetBelow(child)
 		below := supervisorsOf(a.spec)
+		if len(below) == 0 {
+			return
+		}
 		for sup := range below {
 			s.forgetBelow(sup)
 		}
