@@ -362,3 +362,42 @@ func TestAddedSubtreeTooDeep(t *testing.T) {
 	}
 	wantTree(t, start(t, program(log.Reopen())), "root()")
 }
+
+// A subtree that is down is deleted after the name of a child of its spec was
+// taken: who has the name lives on, and keeps its state.
+func TestDeleteASubtreeWhoseNameWasTaken(t *testing.T) {
+	ctx := t.Context()
+	log, m := new(journal.Memory), newMachine()
+	program := func(log journal.Log) eventloop.Config {
+		return withAdded(log, m, supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("w", m)}})
+	}
+	l := start(t, program(log))
+	if err := l.TerminateChild(ctx, "root", "s"); err != nil {
+		t.Fatal(err)
+	}
+	add(t, l, "root", worker("w", m))
+	call(t, refTo(t, l, "w"), input{Add: 5})
+	if err := l.DeleteChild(ctx, "root", "s"); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, l, "root(w)")
+	w, err := eventloop.RefTo[input, output](l, "w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := call(t, w, input{Add: 1}); got.Sum != 6 {
+		t.Errorf("%+v", got)
+	}
+	w.Call(ctx, input{Crash: "custom"})
+	if got := call(t, w, input{Add: 1}); got.Sum != 7 {
+		t.Errorf("after a crash: %+v", got)
+	}
+	if err := l.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	again := start(t, program(log.Reopen()))
+	wantTree(t, again, "root(w)")
+	if got := call(t, refTo(t, again, "w"), input{Get: true}); got.Sum != 7 {
+		t.Errorf("after a new start: %+v", got)
+	}
+}

@@ -145,6 +145,9 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 		l.shape.deleted[child] = sup
 	}
 	for _, name := range names {
+		if l.tree.Node(name) != nil {
+			continue // another supervisor's child has taken the name
+		}
 		if p := l.procs.find(name); p != nil {
 			p.gone.Store(true)
 			p.node = nil // which may come back, with a new process
