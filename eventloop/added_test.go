@@ -401,3 +401,36 @@ func TestDeleteASubtreeWhoseNameWasTaken(t *testing.T) {
 		t.Errorf("after a new start: %+v", got)
 	}
 }
+
+// Children of the same name that were deleted from two subtrees, one after the
+// other, are in neither after a new start.
+func TestDeletedFromTwoSupervisors(t *testing.T) {
+	ctx := t.Context()
+	log, m := new(journal.Memory), newMachine()
+	program := func(log journal.Log) eventloop.Config { return withAdded(log, m, worker("w", m)) }
+	forget := func(l *eventloop.Loop, sup, child statemachine.Name) {
+		t.Helper()
+		if err := errors.Join(l.TerminateChild(ctx, sup, child), l.DeleteChild(ctx, sup, child)); err != nil {
+			t.Error(err)
+		}
+	}
+	l := start(t, program(log))
+	forget(l, "root", "w")
+	for _, name := range []statemachine.Name{"s1", "s2"} {
+		add(t, l, "root", supervisor.Supervisor{Name: name, Children: []supervisor.Child{worker("w", m)}})
+		forget(l, name, "w")
+	}
+	wantTree(t, l, "root(s1() s2())")
+	if err := l.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	log = log.Reopen()
+	l = start(t, program(log))
+	wantTree(t, l, "root(s1() s2())")
+	// A restart of what has lost it to the new start does not bring it back, either.
+	if err := l.StopProcess(ctx, "s2", statemachine.Crash(errCustom)); err != nil {
+		t.Error(err)
+	}
+	wantTree(t, l, "root(s1() s2())")
+	wantTree(t, start(t, program(log.Reopen())), "root(s1() s2())")
+}

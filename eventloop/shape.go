@@ -17,11 +17,17 @@ import (
 type shape struct {
 	added   map[statemachine.Name]*addition
 	below   map[statemachine.Name]map[statemachine.Name]*addition // by supervisor
-	deleted map[statemachine.Name]statemachine.Name               // children of specs, Config.Root's and those of additions, with their supervisors
-	missing map[statemachine.Name]statemachine.Name               // those deleted before the tree was started
+	deleted places                                                // children of specs, Config.Root's and those of additions
+	missing places                                                // those deleted before the tree was started
 	changed map[statemachine.Name]string                          // processes whose code was changed: their machine's key
 	turn    int
 }
+
+// places are children of specs, each with its supervisor: another's may have the
+// same name.
+type places map[place]bool
+
+type place struct{ sup, child statemachine.Name }
 
 // addition is a child that was added.
 type addition struct {
@@ -37,7 +43,7 @@ func newShape() shape {
 	return shape{
 		added:   map[statemachine.Name]*addition{},
 		below:   map[statemachine.Name]map[statemachine.Name]*addition{},
-		deleted: map[statemachine.Name]statemachine.Name{},
+		deleted: places{},
 		changed: map[statemachine.Name]string{},
 	}
 }
@@ -68,7 +74,7 @@ func (s *shape) remove(child statemachine.Name) {
 			s.forgetBelow(sup)
 		}
 		// Should a like subtree be added, it is whole.
-		its := func(_, of statemachine.Name) bool { return below[of] }
+		its := func(p place, _ bool) bool { return below[p.sup] }
 		maps.DeleteFunc(s.deleted, its)
 		maps.DeleteFunc(s.missing, its)
 	}
@@ -81,9 +87,8 @@ func (s *shape) forgetBelow(sup statemachine.Name) {
 		s.remove(child)
 	}
 	delete(s.below, sup)
-	maps.DeleteFunc(s.deleted, func(child, of statemachine.Name) bool {
-		_, missing := s.missing[child] // then its supervisor does not have it either
-		return of == sup && !missing
+	maps.DeleteFunc(s.deleted, func(p place, _ bool) bool {
+		return p.sup == sup && !s.missing[p] // else its supervisor does not have it either
 	})
 }
 
@@ -142,7 +147,7 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 	if l.shape.added[child] != nil {
 		l.shape.remove(child)
 	} else {
-		l.shape.deleted[child] = sup
+		l.shape.deleted[place{sup, child}] = true
 	}
 	for _, name := range names {
 		if l.tree.Node(name) != nil {
@@ -182,11 +187,41 @@ func (l *Loop) forgetDropped() {
 // taken in the middle of a run.
 type savedShape struct {
 	Added   []savedAddition                         `json:"added,omitempty"`
-	Deleted map[statemachine.Name]statemachine.Name `json:"deleted,omitempty"`
+	Deleted map[statemachine.Name]statemachine.Name `json:"deleted,omitempty"` // as it was written before there was Gone: the supervisor, by child
 	Missing map[statemachine.Name]statemachine.Name `json:"missing,omitempty"`
+	Gone    savedPlaces                             `json:"gone,omitempty"`
+	Absent  savedPlaces                             `json:"absent,omitempty"`
 	Changed map[statemachine.Name]string            `json:"changed,omitempty"`
 	Tree    json.RawMessage                         `json:"tree,omitempty"`
 	Kept    *kept                                   `json:"kept,omitempty"`
+}
+
+// savedPlaces are children by supervisor.
+type savedPlaces map[statemachine.Name][]statemachine.Name
+
+func (p places) saved() savedPlaces {
+	all := savedPlaces{}
+	for at := range p {
+		all[at.sup] = append(all[at.sup], at.child)
+	}
+	for _, children := range all {
+		slices.Sort(children)
+	}
+	return all
+}
+
+// places is the inverse of saved; old is what was written before.
+func (s savedPlaces) places(old map[statemachine.Name]statemachine.Name) places {
+	all := places{}
+	for sup, children := range s {
+		for _, child := range children {
+			all[place{sup, child}] = true
+		}
+	}
+	for child, sup := range old {
+		all[place{sup, child}] = true
+	}
+	return all
 }
 
 type savedAddition struct {
@@ -198,7 +233,7 @@ type savedAddition struct {
 // states, the supervisors' memory too if it is taken in the middle of a run. The
 // function encodes it, on any goroutine. An error is that of a machine's codec.
 func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
-	s := savedShape{Deleted: maps.Clone(l.shape.deleted), Missing: maps.Clone(l.shape.missing), Changed: maps.Clone(l.shape.changed)}
+	s := savedShape{Gone: l.shape.deleted.saved(), Absent: l.shape.missing.saved(), Changed: maps.Clone(l.shape.changed)}
 	if s.Kept, err = l.keep(); err != nil {
 		return nil, fmt.Errorf("%w: %w", journal.ErrRefused, err)
 	}
@@ -229,9 +264,9 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 	if err := json.Unmarshal(app, &s); err != nil {
 		return nil, nil, err
 	}
-	maps.Copy(l.shape.deleted, s.Deleted)
+	l.shape.deleted = s.Gone.places(s.Deleted)
 	maps.Copy(l.shape.changed, s.Changed)
-	l.shape.missing = s.Missing
+	l.shape.missing = s.Absent.places(s.Missing)
 	for _, a := range s.Added {
 		spec, err := l.cfg.decodeSpec(a.Spec)
 		if err != nil {
@@ -264,13 +299,13 @@ func (l *Loop) present(a *addition) supervisor.Child {
 	return a.spec
 }
 
-func without(s supervisor.Supervisor, missing map[statemachine.Name]statemachine.Name) supervisor.Supervisor {
+func without(s supervisor.Supervisor, missing places) supervisor.Supervisor {
 	if len(missing) == 0 {
 		return s
 	}
 	kept := make([]supervisor.Child, 0, len(s.Children))
 	for _, c := range s.Children {
-		if of, gone := missing[nameOf(c)]; gone && of == s.Name {
+		if missing[place{s.Name, nameOf(c)}] {
 			continue
 		}
 		if sub, ok := c.(supervisor.Supervisor); ok {
