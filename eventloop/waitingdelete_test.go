@@ -9,6 +9,7 @@ import (
 	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
 )
 
 // A child whose deletion was asked for before it was there, behind what adds
@@ -56,4 +57,23 @@ func TestDeleteAskedForBeforeTheChildIsThere(t *testing.T) {
 		close(release)
 		wantSum(t, program(log.Reopen()), "w", 0)
 	})
+}
+
+// A supervisor that cannot be restarted because one of its children's names has
+// been taken meanwhile has not started: there is nothing wrong with the request.
+func TestRestartFindsANameTaken(t *testing.T) {
+	ctx := t.Context()
+	pair := supervisor.Supervisor{Name: "pair", Children: []supervisor.Child{worker("a", newMachine())}}
+	l := start(t, eventloop.Config{Root: flat(pair)})
+	if err := l.TerminateChild(ctx, "root", "pair"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.StartChild(ctx, "root", worker("a", newMachine())); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.RestartChild(ctx, "root", "pair")
+	wantError(t, err, statemachine.ErrNotStarted, supervisor.ErrDuplicateName)
+	if errors.Is(err, statemachine.ErrInput) {
+		t.Error("it says that the input was wrong: ", err)
+	}
 }
