@@ -117,19 +117,17 @@ func (l *Loop) link(p *process, name statemachine.Name, derived bool) {
 }
 
 func (l *Loop) unlink(p *process, name statemachine.Name, derived bool) {
-	to := l.procs.here(name)
-	if to == nil || to == p {
-		return
+	if to := l.procs.here(name); to != nil && to != p {
+		to.untell(p)
+		if to.derives() && !derived {
+			l.bind(p, to, false)
+		} else {
+			p.untell(to)
+		}
 	}
-	to.untell(p)
-	if to.derives() && !derived {
-		l.bind(p, to, false)
-	} else {
-		p.untell(to)
-	}
-	l.takeBack(p, func(e *entry) bool {
+	l.takeBack(p, func(e *entry) bool { // also if it was of who is not there any more
 		m, ok := e.msg.(statemachine.Exit)
-		return ok && m.Name == name || e.kind == kindExit && e.sender == to
+		return ok && m.Name == name || e.kind == kindExit && e.letter && e.tag == string(name)
 	})
 }
 
@@ -159,7 +157,7 @@ func (l *Loop) linkBroke(p *process, name statemachine.Name, r statemachine.Reas
 		l.cross(p, &entry{kind: kindExit, proc: p, life: p.life.Load(), reason: r})
 	default:
 		e := l.letter(p, kindExit, derived)
-		e.reason, e.life, e.letter, e.sender = r, p.life.Load(), true, l.procs.here(name)
+		e.reason, e.life, e.letter, e.tag = r, p.life.Load(), true, string(name)
 		l.send(e, derived)
 	}
 }

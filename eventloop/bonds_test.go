@@ -101,6 +101,29 @@ func TestUnlinkOnItsWay(t *testing.T) {
 	}, "a", "b", "c")
 }
 
+// So does it take back what is on its way from a process that was added, and is
+// forgotten by the time; or from one that never was.
+func TestUnlinkOfForgotten(t *testing.T) {
+	perform(t, func(s *stage) {
+		for _, name := range []statemachine.Name{"a", "c"} {
+			temp := supervisor.Worker{Name: "temp", Machine: theDiarist, Restart: supervisor.Temporary}
+			if _, err := s.loop.StartChild(context.Background(), "root", temp); err != nil {
+				t.Fatal(err)
+			}
+			if name == "c" {
+				s.do("c", do{Word: "trap"})
+			}
+			s.do(name, do{Word: "link", Name: "temp"})
+			s.do(name, do{Word: "both", Name: "temp", Text: "crash", Then: "unlink"})
+			s.do(name, do{Word: "link then unlink", Name: "nobody"})
+			s.told(name, "")
+			if i, _ := s.loop.Process(name); i.Restarts != 0 {
+				t.Errorf("%s was restarted %d times", name, i.Restarts)
+			}
+		}
+	}, "a", "c")
+}
+
 // What one life of a process was to be told comes to no other.
 func TestToldToOneLife(t *testing.T) {
 	perform(t, func(s *stage) {

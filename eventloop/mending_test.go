@@ -54,6 +54,9 @@ func obeyMore(in do, s diary, fx *statemachine.Effects[string]) diary {
 		}
 	case "unlink":
 		fx.Unlink(statemachine.Name(in.Name))
+	case "link then unlink":
+		fx.Link(statemachine.Name(in.Name))
+		fx.Unlink(statemachine.Name(in.Name))
 	case "nil child":
 		supervisor.StartChild(fx, "nil", "root", nil)
 		fx.Record(statemachine.Effect{Kind: statemachine.EffectChild, Name: "root", Tag: "odd", Value: supervisor.ChildEffect{Op: 77}})

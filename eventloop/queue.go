@@ -42,13 +42,13 @@ type entry struct {
 	work   *work                // kindMessage: its end
 	asked  *asked               // kindInput: the machine's call that it is; kindMessage: the reply to it
 	letter bool                 // sent by a machine, which waits for no answer here
-	sender *process             // kindInput: who is told if it is not delivered; kindRequest: who is answered; kindExit: who has ended; kindBind: who was linked
+	sender *process             // kindInput: who is told if it is not delivered; kindRequest: who is answered; kindBind: who was linked
 	sent   uint32               // the sender's life, if it is that which sent; 0: its state
 	counts *int                 // kindMessage, kindRequest: what counts it as long as it waits
 	linked bool                 // kindBind: it is a link, or none any more
 	gens   [2]uint32            // kindBind: which lives
 	out    any                  // kindAnswer: the reply
-	tag    string               // kindRequest: the sender's word for it; kindBind: the sender's name
+	tag    string               // kindRequest: the sender's word for it; kindBind: the sender's name; kindExit, a letter: who has ended
 
 	post *post    // kindGoOn: of which there may be more
 	by   *process // who has sent it, on its way to the journal
