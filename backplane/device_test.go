@@ -336,3 +336,11 @@ func TestNoGoroutines(t *testing.T) {
 		}
 	}
 }
+
+// A link with oneself is none, and none at all for who has disconnected.
+func TestLinkWithOneself(t *testing.T) {
+	d := backplane.New("d")
+	link(t, d.Line(), d.Line(), backplane.Peer)
+	d.Disconnect(statemachine.Normal)
+	wantNoProcess(t, d.Link(d.Line(), backplane.Peer), "d")
+}

@@ -131,7 +131,7 @@ func find(a, b *node) *link {
 // connect is Link.
 func connect(a, b *node, m Mode) error {
 	if a == b {
-		return nil
+		return a.there()
 	}
 	lock(a, b)
 	defer unlock(a, b)
@@ -149,6 +149,16 @@ func connect(a, b *node, m Mode) error {
 	i := k.side(a)
 	k.told[i] = k.told[i] || m&Monitor != 0
 	k.told[1-i] = k.told[1-i] || m&Notify != 0
+	return nil
+}
+
+// there returns an error if n has left.
+func (n *node) there() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.gone {
+		return noProcess(n.called())
+	}
 	return nil
 }
 
