@@ -19,8 +19,9 @@ type To[I, O any] Name
 const DefaultCallTimeout = 5 * time.Second
 
 // Cast sends in to the process, without an answer. What cannot be delivered (no
-// such process, or its inputs are of another type) comes back as the message
-// Undelivered. OTP: gen_server:cast/2.
+// such process, its inputs are of another type, or so much waits already that
+// there is no room: ErrOverloaded) comes back as the message Undelivered. OTP:
+// gen_server:cast/2.
 func (to To[I, O]) Cast(fx Recorder, in I) {
 	fx.Record(Effect{Kind: EffectCast, Name: Name(to), Value: exchangeOf[I, O](fx.spares(), in)})
 }
@@ -28,8 +29,9 @@ func (to To[I, O]) Cast(fx Recorder, in I) {
 // Call sends in to the process and gets its output as the message Reply{tag},
 // of which Output makes an O; meanwhile other inputs are stepped. Every Call has
 // its own Reply, and no more than one, which is an error if there is none within
-// timeout. A timeout that is not positive means DefaultCallTimeout. OTP:
-// gen_server:send_request/2.
+// timeout, or no room, as for a Cast. A timeout that is not positive means
+// DefaultCallTimeout. A process that goes on calling while more than 65,536
+// answers are to come ends, with ErrOverloaded. OTP: gen_server:send_request/2.
 func (to To[I, O]) Call(fx Recorder, tag string, in I, timeout time.Duration) {
 	fx.Record(Effect{Kind: EffectCall, Name: Name(to), Tag: tag, Value: exchangeOf[I, O](fx.spares(), in), After: timeout})
 }

@@ -43,7 +43,9 @@ type Exit struct {
 	Reason Reason
 }
 
-// Undelivered says that a To.Cast did not get to its process.
+// Undelivered says that a To.Cast did not get to its process. Where there is no
+// room for one for each, as in a flood, one stands for all, whoever they were to,
+// until it is stepped.
 type Undelivered struct {
 	To  Name
 	Err error // a *CallError
