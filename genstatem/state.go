@@ -9,7 +9,8 @@ import (
 // pure value, to be saved, looked at and replaced.
 //
 // To replace State or Data from outside is no change of state: nothing is
-// entered, cancelled or retried. OTP: sys:replace_state/2.
+// entered, cancelled or retried. The times of timeouts are the loop's and not in
+// it: one that only the new value has never comes. OTP: sys:replace_state/2.
 type State[S comparable, D, E any] struct {
 	State S
 	Data  D

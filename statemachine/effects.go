@@ -14,8 +14,9 @@ type Effects[O any] struct{ Fx }
 // NoReply keeps the caller waiting: the output that this step returns is
 // ignored, and the caller is answered by a later Reply to what NoReply returns,
 // or by another process (To.Answer). Whoever is not answered when the life of
-// this process ends gets an *ExitError. Zero: nobody waits for an output, since
-// the input is a cast's, or a message. OTP: noreply, and From.
+// this process ends gets an *ExitError; so does a machine that has called it when
+// the program has ended meanwhile. Zero: nobody waits for an output, since the
+// input is a cast's, or a message. OTP: noreply, and From.
 func (fx *Effects[O]) NoReply() From {
 	fx.moment.noReply, fx.moment.touched = true, true
 	return fx.moment.from
@@ -105,8 +106,8 @@ func (fx *Fx) CancelTimer(name string) { fx.Record(Effect{Kind: EffectCancelTime
 
 // Monitor gives the process the message MonitorDown once the process called
 // name ends, or at once, with the reason [NoProcess], if there is none. Of one
-// process there is one monitor: a second Monitor before that is no other. OTP:
-// erlang:monitor/2.
+// process there is one monitor: a second Monitor before that is no other. A
+// supervisor counts as none, here and for Link. OTP: erlang:monitor/2.
 func (fx *Fx) Monitor(name Name) { fx.Record(Effect{Kind: EffectMonitor, Name: name}) }
 
 // Demonitor takes back Monitor: its MonitorDown does not come any more. OTP:

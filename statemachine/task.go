@@ -71,7 +71,8 @@ func (t *Task[A, R]) Result(d TaskDone) (R, error) {
 
 // Retry says how often a work is tried whose tries fail. The zero value is once.
 type Retry struct {
-	// Tries is how many there are at most, the first among them. Zero, or less, means one.
+	// Tries is how many there are at most, the first among them; a new start of the
+	// program counts anew. Zero, or less, means one.
 	Tries int
 	// Backoff is the time between the end of the first try and the second; it
 	// doubles from try to try. Zero, or less, means none.
