@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -433,4 +434,43 @@ func TestDeletedFromTwoSupervisors(t *testing.T) {
 	}
 	wantTree(t, l, "root(s1() s2())")
 	wantTree(t, start(t, program(log.Reopen())), "root(s1() s2())")
+}
+
+// A child that was added under the name of one that was down finds it taken when
+// the program starts anew: that is told, and it can be deleted.
+func TestAddedFindsItsNameTaken(t *testing.T) {
+	ctx := t.Context()
+	log, m := new(journal.Memory), newMachine()
+	var ev events
+	program := func(log journal.Log) eventloop.Config {
+		c := withAdded(log, m, supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("w", m)}})
+		c.OnEvent = ev.add
+		return c
+	}
+	l := start(t, program(log))
+	if err := l.TerminateChild(ctx, "root", "s"); err != nil {
+		t.Fatal(err)
+	}
+	add(t, l, "root", worker("w", m))
+	for range 2 {
+		ev.take()
+		log = log.Reopen()
+		l = start(t, program(log))
+		if told, want := ev.take(), "start failed w: "+supervisor.ErrDuplicateName.Error(); !slices.Contains(told, want) {
+			t.Errorf("told %q; want %q", told, want)
+		}
+		wantTree(t, l, "root(s(w))")
+	}
+	if err := l.DeleteChild(ctx, "root", "w"); err != nil {
+		t.Error(err)
+	}
+	wantTree(t, l, "root(s(w))")
+	call(t, refTo(t, l, "w"), input{Add: 1})
+	ev.take()
+	wantTree(t, start(t, program(log.Reopen())), "root(s(w))")
+	for _, told := range ev.take() {
+		if strings.HasPrefix(told, "start failed") {
+			t.Error("after it was deleted:", told)
+		}
+	}
 }

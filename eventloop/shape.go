@@ -321,9 +321,18 @@ func without(s supervisor.Supervisor, missing places) supervisor.Supervisor {
 // One that does not start stays in the shape, to be tried at the next start.
 func (l *Loop) startAdded() {
 	for _, a := range l.shape.inOrder() {
-		if n := l.tree.Node(a.sup); n != nil && l.ended == nil && l.tree.Node(nameOf(a.spec)) == nil {
-			l.hand(n, &request{op: opStart, sup: a.sup, child: nameOf(a.spec), spec: l.present(a), record: a.record, boot: true})
+		n, name := l.tree.Node(a.sup), nameOf(a.spec)
+		if n == nil || l.ended != nil {
+			continue
+		}
+		switch there := l.tree.Node(name); {
+		case there == nil:
+			l.hand(n, &request{op: opStart, sup: a.sup, child: name, spec: l.present(a), record: a.record, boot: true})
 			l.settle()
+		case there.Parent() != n: // it was down when the addition took its name
+			_, is := a.spec.(supervisor.Supervisor)
+			a.unstarted = true
+			tell(l, StartFailed{Name: name, Supervisor: is, Err: supervisor.ErrDuplicateName})
 		}
 	}
 	l.booting = false
