@@ -98,6 +98,7 @@ func (l *Loop) submitEntry(ctx context.Context, e *entry, p *process, x any, cas
 	if cast {
 		p.unread.Add(1)
 	}
+	casual := e.casual() // from now on the loop has it
 	room, err := l.queue.push(e)
 	if err != nil {
 		if cast {
@@ -105,7 +106,7 @@ func (l *Loop) submitEntry(ctx context.Context, e *entry, p *process, x any, cas
 		}
 		return refused(p.name, statemachine.NotApplied, err)
 	}
-	if cast && room && !p.journaled {
+	if room && casual {
 		l.kick()
 		return nil
 	}

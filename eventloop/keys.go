@@ -128,7 +128,8 @@ func (l *Loop) CallOnce(ctx context.Context, name statemachine.Name, key string,
 	return res, nil
 }
 
-// CastOnce is Cast with an idempotency key: see CallOnce.
+// CastOnce is Cast with an idempotency key: see CallOnce. Where it is not journaled
+// it waits for its turn, when it is known whether the key was used before.
 func (l *Loop) CastOnce(ctx context.Context, name statemachine.Name, key string, f codec.Format, body []byte) error {
 	p, x, err := l.decode(name, f, body)
 	if err != nil {

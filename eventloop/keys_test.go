@@ -119,6 +119,31 @@ func TestOnceByBytes(t *testing.T) {
 	})
 }
 
+// A cast under the key of another input is refused, and dropped by nobody.
+func TestOnceCastOfAnotherInput(t *testing.T) {
+	for _, d := range []eventloop.Durability{eventloop.None, eventloop.AtShutdown, eventloop.Always} {
+		synctest.Test(t, func(t *testing.T) {
+			s := onceStage(t, d, new(journal.Memory), 0)
+			r, _ := eventloop.RefTo[do, string](s.loop, "a")
+			ctx := context.Background()
+			for range 2 {
+				if err := r.Once("c").Cast(ctx, do{Word: "told", Text: "x"}); err != nil {
+					t.Errorf("%v: %v", d, err)
+				}
+				err := r.Once("c").Cast(ctx, do{Word: "told", Text: "y"})
+				if !errors.Is(err, statemachine.ErrKeyReused) || statemachine.OutcomeOf(err) != statemachine.NotApplied {
+					t.Errorf("%v: another input: %v", d, err)
+				}
+			}
+			s.told("a", "x")
+			if err := r.Once("crash").Cast(ctx, do{Word: "crash"}); err != nil {
+				t.Errorf("%v: a cast tells nothing of its step: %v", d, err)
+			}
+			s.loop.Stop(ctx)
+		})
+	}
+}
+
 // Who sends again what waits for a later step's reply gets that reply.
 func TestOnceDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

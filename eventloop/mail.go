@@ -233,6 +233,9 @@ func (l *Loop) step(e *entry) {
 			return
 		}
 		l.beginKey(e)
+		if e.cast && !e.answered {
+			l.queue.answer(e, nil) // its key is its own: it is accepted
+		}
 	}
 	if e.journaled() {
 		l.moment.Set(e.time, e.seed)

@@ -145,9 +145,12 @@ type queue struct {
 	pool sync.Pool    // of entries; not shared by loops, as a channel belongs to its synctest bubble
 }
 
-// push appends e. It reports whether there was room. A cast that finds room,
-// and need not be journaled, is accepted by that. An error means that e was
-// refused.
+// casual reports whether e is a cast that is accepted by being queued: it need not
+// be journaled, and has no key, which may turn out to be another input's.
+func (e *entry) casual() bool { return e.cast && e.key == "" && !e.proc.journaled }
+
+// push appends e. It reports whether there was room. A casual one that finds room
+// is accepted by that. An error means that e was refused.
 func (q *queue) push(e *entry) (room bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -155,7 +158,7 @@ func (q *queue) push(e *entry) (room bool, err error) {
 		return false, statemachine.ErrStopping
 	}
 	room = q.main.n < q.bound && e.proc.held.n < q.bound
-	e.answered = e.cast && room && !e.proc.journaled
+	e.answered = room && e.casual()
 	q.main.pushBack(e)
 	q.size.Store(int32(q.main.n))
 	return room, nil
