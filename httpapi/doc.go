@@ -19,7 +19,8 @@
 //
 //	POST /v1/call/{name}       steps the input in the body; 200 and the output
 //	POST /v1/cast/{name}       sends the input in the body; 202 and no body
-//	GET  /v1/tree              the supervision tree, as statemachine.Info
+//	GET  /v1/tree              the supervision tree, as statemachine.Info; one of more than 250
+//	                           levels is too deep to be encoded: 500
 //	GET  /v1/processes/{name}  one process or supervisor of it, likewise
 //	GET  /livez                200 until the application has ended
 //	GET  /readyz               200 while it takes calls; 503 once Shutdown has begun

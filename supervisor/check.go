@@ -26,7 +26,11 @@ func CheckChild(c Child) error {
 		w.Machine = template{}
 		c = w
 	}
-	return checkChild(c, "", AnySignificant)
+	err := checkChild(c, "", AnySignificant)
+	if wrong, ok := err.(*SpecError); ok {
+		wrong.Path = wrong.Path[1:] // without the supervisor, which is not known
+	}
+	return err
 }
 
 // template stands for the machine that a SimpleOneForOne supervisor has.

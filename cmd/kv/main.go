@@ -10,7 +10,7 @@
 //	kv export FILE          print the stores in a file as lines of JSON
 //	kv replay FILE          step the inputs in a file again, by this build
 //
-// kv serve --help lists the flags, kv replay --help how builds are compared.
+// kv help serve lists the flags, kv help replay how builds are compared.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,6 +68,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			"compact": strconv.Itoa(boltlog.DefaultCompactBytes)}, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&streams{stdout, stderr}))
 	if err != nil {
 		panic(err) // the command line's own description is wrong
+	}
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	command, err := parser.Parse(args)
 	switch {

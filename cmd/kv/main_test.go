@@ -350,6 +350,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestHelp asks for help in each way that people try.
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"-h"}} {
+		run(t, command(args...)).succeeds(t, "Usage: kv", "restore")
+	}
+	for _, args := range [][]string{{"help", "serve"}, {"serve", "--help"}} {
+		run(t, command(args...)).succeeds(t, "Usage: kv serve", "--durability")
+	}
+	run(t, command("help", "nonsense")).fails(t, 2, "nonsense")
+}
+
 func TestCall(t *testing.T) {
 	p := serving(t, "--durability=none")
 	addr := "--addr=" + strings.TrimPrefix(p.url, "http://")
