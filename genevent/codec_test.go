@@ -119,7 +119,9 @@ func TestSavedState(t *testing.T) {
 	r.notify("x")
 	r.notify("remove first")
 	again := restarted(r, c)
-	again.hears("monitor p") // and no Init
+	again.hears(`continue "genevent: watch clients"`) // and no Init
+	again.message(statemachine.Continue{Tag: "genevent: watch clients"})
+	again.hears("monitor p") // and no handler is told
 	again.has("b", "a")
 	again.answers(talk.Call("a", "?"), "n=2", nil)
 

@@ -64,8 +64,8 @@
 //
 // A manager whose state is kept has its handlers after a restart, of itself or
 // the program, with the states that they had: no Init is called. It monitors
-// their clients anew, so that the handlers of a client that is no more go then;
-// of one that is not there yet too, since it is started after the manager.
+// their clients anew, once all that is started with it is, so that the handlers of
+// a client that is no more go then.
 // Without a saved state, and after the input Stop, it begins with
 // Config.Handlers.
 //

@@ -64,17 +64,22 @@ func counters() statemachine.Server {
 // application is a manager and two clients on a durable loop.
 type application struct {
 	*testing.T
-	log  journal.Log
-	loop *eventloop.Loop
+	log   journal.Log
+	loop  *eventloop.Loop
+	first bool // the manager is started before its clients
 }
 
 func (a *application) start() {
 	a.Helper()
+	children := []supervisor.Child{
+		supervisor.Worker{Name: "p", Machine: client}, supervisor.Worker{Name: "q", Machine: client},
+		supervisor.Worker{Name: "m", Machine: counters()},
+	}
+	if a.first {
+		slices.Reverse(children)
+	}
 	loop, err := eventloop.Start(eventloop.Config{Durability: eventloop.Always, Log: a.log, Root: supervisor.Supervisor{
-		Name: "root", Intensity: 10, Children: []supervisor.Child{
-			supervisor.Worker{Name: "p", Machine: client}, supervisor.Worker{Name: "q", Machine: client},
-			supervisor.Worker{Name: "m", Machine: counters()},
-		}}})
+		Name: "root", Intensity: 10, Children: children}})
 	if err != nil {
 		a.Fatal(err)
 	}
@@ -103,10 +108,15 @@ func (a *application) call(name statemachine.Name, in, want string) {
 // Handlers, what they have counted, and who supervises them, survive restarts
 // of the manager and of the program, orderly or not.
 func TestRestartsKeepHandlers(t *testing.T) {
+	t.Run("clients first", func(t *testing.T) { restartsKeepHandlers(t, false) })
+	t.Run("manager first", func(t *testing.T) { restartsKeepHandlers(t, true) }) // OTP's order
+}
+
+func restartsKeepHandlers(t *testing.T, first bool) {
 	synctest.Test(t, func(t *testing.T) {
 		const ok, which = `{"ok":{}}`, `{"which_handlers":{}}`
 		disk := new(journal.Memory)
-		a := &application{T: t, log: disk}
+		a := &application{T: t, log: disk, first: first}
 		a.start()
 		a.call("m", `{"add_handler":{"kind":"count","id":"a","args":{},"client":"p"}}`, ok)
 		a.call("m", `{"add_handler":{"kind":"count","id":"b","args":{}}}`, ok)
@@ -124,7 +134,7 @@ func TestRestartsKeepHandlers(t *testing.T) {
 		a.call("m", which, `{"handlers":{"handlers":[{"kind":"count","id":"b"}]}}`)
 		a.call("q", `{}`, `["count/c error"]`)
 
-		killed := &application{T: t, log: disk.Reopen()} // what a kill -9 leaves is replayed
+		killed := &application{T: t, log: disk.Reopen(), first: first} // what a kill -9 leaves is replayed
 		killed.start()
 		killed.call("m", which, `{"handlers":{"handlers":[{"kind":"count","id":"b"}]}}`)
 		killed.call("q", `{}`, `["count/c error"]`)

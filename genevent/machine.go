@@ -84,8 +84,8 @@ type machine[E any] struct {
 
 func (m *machine[E]) init(start statemachine.Start[State]) (State, error) {
 	if start.Saved != nil && !start.Saved.stopped {
-		for _, h := range start.Saved.handlers { // a monitor lasts no longer than a life
-			m.watch(h.Client, start.Fx)
+		if slices.ContainsFunc(start.Saved.handlers, func(h instance) bool { return h.Client != "" }) {
+			start.Fx.Continue(watchClients)
 		}
 		return *start.Saved, nil
 	}
@@ -129,9 +129,20 @@ func (m *machine[E]) notify(e E, s State, fx *statemachine.Fx) State {
 	return m.each(s, fx, "event", func(k anyKind[E], state any, hx *Fx[E]) any { return k.event(e, state, hx) })
 }
 
+// watchClients is the tag of what a life with saved handlers begins with: a monitor
+// lasts no longer than a life, and with the program clients may be started later
+// than their manager.
+const watchClients = "genevent: watch clients"
+
 // info tells all handlers of a message. If it is the end of a client, that
 // client's handlers go first.
 func (m *machine[E]) info(msg statemachine.Message, s State, fx *statemachine.Fx) State {
+	if msg == (statemachine.Continue{Tag: watchClients}) {
+		for _, h := range s.handlers {
+			m.watch(h.Client, fx)
+		}
+		return s
+	}
 	if down, ok := msg.(statemachine.MonitorDown); ok {
 		s.handlers = slices.DeleteFunc(slices.Clone(s.handlers), func(h instance) bool {
 			if h.Client != down.Name || h.Client == "" {
