@@ -372,7 +372,16 @@ func (l *Loop) unapplied() bool {
 	return slices.ContainsFunc(l.waiting, func(p *process) bool { return len(p.committed) > 0 })
 }
 
-// keptAll is kept of all processes.
+// keptAll is kept of all processes, and what is kept for those that are no more.
 func (l *Loop) keptAll() iter.Seq2[string, journal.Encode] {
-	return l.kept(l.procs.all()...)
+	orphans := maps.Clone(l.orphans)
+	states := l.kept(l.procs.all()...)
+	return func(yield func(string, journal.Encode) bool) {
+		for name, state := range orphans {
+			if !yield(string(name), func(dst []byte) ([]byte, error) { return append(dst, state...), nil }) {
+				return
+			}
+		}
+		states(yield)
+	}
 }

@@ -108,9 +108,7 @@ func (l *Loop) load(s journal.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("eventloop: the children that were added: %w", err)
 	}
-	for _, a := range l.shape.added {
-		l.addAdded(a)
-	}
+	l.populate()
 	l.rerun()
 	for name, state := range s.States {
 		p := l.procs.find(statemachine.Name(name))

@@ -171,11 +171,51 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 	l.saveDeleted()
 }
 
+// forgetBelow forgets what was added to a supervisor that has ended. The states
+// of its workers stay saved, for who is added under their names, and nothing else of them:
+// for a snapshot there are no such processes either.
+func (l *Loop) forgetBelow(sup statemachine.Name) {
+	var names []statemachine.Name
+	todo := []statemachine.Name{sup}
+	for len(todo) > 0 {
+		sup := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, a := range l.shape.below[sup] {
+			names = append(names, workersOf(a.spec)...)
+			todo = slices.AppendSeq(todo, maps.Keys(supervisorsOf(a.spec)))
+		}
+	}
+	l.shape.forgetBelow(sup)
+	for _, name := range names {
+		if p := l.procs.find(name); p != nil && !p.static && !p.alive && p.dying == nil && l.tree.Node(name) == nil {
+			l.orphan(p)
+		}
+	}
+}
+
+// orphan keeps the state of p, and nothing else.
+func (l *Loop) orphan(p *process) {
+	if encode, ok := p.Kept(); ok {
+		state, err := encode(nil)
+		if err != nil {
+			return // as long as the program runs it can be given to who is added
+		}
+		l.orphans[p.name] = state
+	}
+	p.gone.Store(true)
+	p.node = nil
+	if l.replays() {
+		l.past.dropped[p.name] = true
+	}
+	l.procs.remove(p)
+	l.forgetState(p)
+}
+
 // forgetDropped forgets children that were added and have ended for good:
 // temporary ones, and those of SimpleOneForOne supervisors.
 func (l *Loop) forgetDropped() {
 	for _, p := range l.departed {
-		if a := l.shape.added[p.name]; a != nil && !p.alive && !l.leaving && l.ended == nil && !p.node.Present() {
+		if a := l.shape.added[p.name]; a != nil && !p.gone.Load() && !p.alive && !l.leaving && l.ended == nil && !p.node.Present() {
 			l.forget(a.sup, p.name, supervisor.Worker{Name: p.name})
 		}
 	}
@@ -275,6 +315,16 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 		l.shape.add(&request{sup: a.Sup, child: nameOf(spec), spec: spec, record: a.Spec})
 	}
 	return s.Tree, s.Kept, nil
+}
+
+// populate makes the processes of the tree that a snapshot is of, and no others:
+// whether there is one decides what becomes of what is sent to it.
+func (l *Loop) populate() {
+	l.procs = registry{}
+	l.addProcesses(without(l.cfg.Root, l.shape.deleted).Children, true)
+	for _, a := range l.shape.inOrder() {
+		l.addAdded(a)
+	}
 }
 
 func nameOf(c supervisor.Child) statemachine.Name {

@@ -194,7 +194,11 @@ func (l *Loop) addAdded(a *addition) {
 		l.addProcess(w, false)
 		return
 	}
-	l.addProcesses([]supervisor.Child{a.spec}, false)
+	spec := a.spec
+	if s, ok := spec.(supervisor.Supervisor); ok {
+		spec = without(s, l.shape.deleted)
+	}
+	l.addProcesses([]supervisor.Child{spec}, false)
 }
 
 // template returns the machine of a SimpleOneForOne supervisor's children.

@@ -124,7 +124,7 @@ func (l *Loop) supervisorExited(pid supervisor.PID, r statemachine.Reason) {
 	if pid.Node.Parent() == nil {
 		l.rootExited(r)
 	} else if !l.leaving {
-		l.shape.forgetBelow(pid.Node.Name())
+		l.forgetBelow(pid.Node.Name())
 	}
 }
 

@@ -1,0 +1,74 @@
+package eventloop_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/lineshaft/lineshaft/eventloop"
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// The tests of this file send to children that are not there any more, after a
+// checkpoint that knows of that: a replay must do as the loop did.
+
+// afterCheckpoint runs prepare, takes a checkpoint, the last one that is kept, and
+// then has a send to name and to itself, in one step. It compares what a was told
+// with that of a program that is started after kill -9.
+func afterCheckpoint(t *testing.T, children []supervisor.Child, name string, prepare func(t *testing.T, l *eventloop.Loop)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		mem := new(journal.Memory)
+		log := &heldLog{Log: mem}
+		program := func(log journal.Log) *stage {
+			c := eventloop.Config{Durability: eventloop.Always, Log: log, SnapshotBytes: 1,
+				Machines: map[string]statemachine.Server{"diarist": theDiarist}, Root: flat(children...)}
+			return &stage{t, start(t, c)}
+		}
+		s := program(log)
+		prepare(t, s.loop)
+		for range 3 {
+			s.do("a", do{Word: "told", Text: "checkpoint"})
+			synctest.Wait()
+		}
+		log.setSaves(saveLost)
+		s.do("a", do{Word: "both", Name: name, Text: "told", Then: "told"})
+		want := s.do("a", do{Word: "diary"})
+		again := program(mem.Reopen())
+		again.told("a", want)
+	})
+}
+
+func TestReplayCastsToADeletedChild(t *testing.T) {
+	children := []supervisor.Child{worker("a", theDiarist), worker("d", theDiarist)}
+	afterCheckpoint(t, children, "d", func(t *testing.T, l *eventloop.Loop) {
+		if err := errors.Join(l.TerminateChild(t.Context(), "root", "d"), l.DeleteChild(t.Context(), "root", "d")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestReplayCastsToADeletedChildOfAnAddedSubtree(t *testing.T) {
+	children := []supervisor.Child{worker("a", theDiarist)}
+	afterCheckpoint(t, children, "d", func(t *testing.T, l *eventloop.Loop) {
+		add(t, l, "root", supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("d", theDiarist)}})
+		if err := errors.Join(l.TerminateChild(t.Context(), "s", "d"), l.DeleteChild(t.Context(), "s", "d")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestReplayCastsToAForgottenChild(t *testing.T) {
+	sub := supervisor.Supervisor{Name: "s"}
+	children := []supervisor.Child{worker("a", theDiarist), sub}
+	afterCheckpoint(t, children, "d", func(t *testing.T, l *eventloop.Loop) {
+		add(t, l, "s", worker("d", theDiarist))
+		if err := l.StopProcess(context.Background(), "s", statemachine.Shutdown); err != nil {
+			t.Error(err)
+		}
+		wantTree(t, l, "root(a s())")
+	})
+}
