@@ -2,10 +2,12 @@ package eventloop_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"testing/synctest"
 
+	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -70,5 +72,53 @@ func TestReplayCastsToAForgottenChild(t *testing.T) {
 			t.Error(err)
 		}
 		wantTree(t, l, "root(a s())")
+	})
+}
+
+// A step that keeps its caller waiting and ends its process ends it at once, live
+// as in a replay: before what it has sent itself, and before what was sent to it.
+func TestReplayOfAnEndWithoutAReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := new(journal.Memory)
+		m := &statemachine.Machine[[]string, string, string]{
+			Init: func(s statemachine.Start[[]string]) ([]string, error) {
+				var told []string
+				if s.Saved != nil {
+					told = *s.Saved
+				}
+				return append(told[:len(told):len(told)], "init"), nil
+			},
+			Step: func(in string, told []string, fx *statemachine.Effects[string]) ([]string, string) {
+				if in == "end" {
+					fx.NoReply()
+					statemachine.To[string, string]("a").Cast(fx, "sent")
+					fx.Stop(statemachine.Shutdown)
+				}
+				return append(told[:len(told):len(told)], in), ""
+			},
+			Input: codec.Of[string](), Output: codec.Of[string](), State: codec.Of[[]string](),
+		}
+		program := func(log journal.Log) *eventloop.Loop {
+			return start(t, always(log, supervisor.Worker{Name: "a", Machine: m}))
+		}
+		l := program(mem)
+		a, err := eventloop.RefTo[string, string](l, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Call(t.Context(), "end"); statemachine.OutcomeOf(err) != statemachine.Applied {
+			t.Errorf("the call: %v", err)
+		}
+		synctest.Wait()
+		want, _ := eventloop.GetState[[]string](t.Context(), l, "a")
+		c := always(mem.Reopen(), supervisor.Worker{Name: "a", Machine: m})
+		r, err := eventloop.Replay(c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := r.AppendState(nil, "a", codec.JSON)
+		if got, _ := json.Marshal(want); string(data) != string(got) || err != nil {
+			t.Errorf("a replay has %s, %v; live it was %s", data, err, got)
+		}
 	})
 }

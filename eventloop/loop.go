@@ -209,6 +209,7 @@ func (l *Loop) now() int64 {
 // and answers. It returns the answer.
 func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	e, p := l.current, l.running
+	derived := e != nil && e.journaled() // e may have been answered when p ends
 	l.current, l.running = nil, nil
 	if l.cfg.observe != nil {
 		l.observed(e, p, crash)
@@ -218,7 +219,7 @@ func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 	}
 	if crash != nil {
 		err = refused(p.name, statemachine.NotApplied, crash)
-		l.endBy(e, p, statemachine.Crash(crash), err)
+		l.endBy(e, p, derived, statemachine.Crash(crash), err)
 		return err
 	}
 	p.steps++
@@ -238,13 +239,13 @@ func (l *Loop) stepped(crash *statemachine.CrashError) (err error) {
 		return nil
 	}
 	if noReply {
-		l.endBy(nil, p, x.Reason, nil)
+		l.endBy(nil, p, derived, x.Reason, nil)
 		return nil
 	}
 	if x.NoReply {
 		err = refused(p.name, statemachine.Applied, &statemachine.ExitError{Name: p.name, Reason: x.Reason})
 	}
-	l.endBy(e, p, x.Reason, err)
+	l.endBy(e, p, derived, x.Reason, err)
 	return err
 }
 

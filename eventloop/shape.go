@@ -163,6 +163,7 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 			l.forgetState(p)
 		}
 		delete(l.orphans, name)
+		delete(l.shape.changed, name)
 		for i := range l.windows {
 			l.windows[i].forget(name)
 		}
@@ -209,6 +210,7 @@ func (l *Loop) orphan(p *process) {
 	}
 	l.procs.remove(p)
 	l.forgetState(p)
+	delete(l.shape.changed, p.name)
 }
 
 // forgetDropped forgets children that were added and have ended for good:

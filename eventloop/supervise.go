@@ -32,10 +32,10 @@ func (l *Loop) exits(p *process, r statemachine.Reason) {
 	l.settle()
 }
 
-// endBy ends p because of a step of e, and then answers e.
-func (l *Loop) endBy(e *entry, p *process, r statemachine.Reason, err error) {
+// endBy ends p because of a step, and then answers e, if it is not nil.
+func (l *Loop) endBy(e *entry, p *process, derived bool, r statemachine.Reason, err error) {
 	l.owed = append(l.owed, debt{e, err}) // an Init may end this goroutine
-	l.exitOf(p, e, r)
+	l.exitOf(p, derived, r)
 	l.pay(len(l.owed) - 1)
 }
 
@@ -54,10 +54,10 @@ func (l *Loop) pay(n int) {
 	}
 }
 
-// exitOf ends p because of a step of e: at once, or, if a replay would not meet
-// this end by itself, once it is in the journal.
-func (l *Loop) exitOf(p *process, e *entry, r statemachine.Reason) {
-	if e != nil && e.journaled() || !l.journals() {
+// exitOf ends p because of a step: at once, or, if a replay would not meet
+// this end by itself, since that step is not derived, once it is in the journal.
+func (l *Loop) exitOf(p *process, derived bool, r statemachine.Reason) {
+	if derived || !l.journals() {
 		l.exits(p, r)
 		return
 	}
