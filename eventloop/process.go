@@ -129,7 +129,7 @@ func (l *Loop) processOf(n *supervisor.Node) *process {
 		delete(l.shape.changed, w.Name)
 		p = l.addProcess(w, old != nil && old.static)
 		if old != nil {
-			p.inherit(old)
+			l.inherit(p, old)
 			l.inheritState(p, old)
 		}
 	}
@@ -137,17 +137,22 @@ func (l *Loop) processOf(n *supervisor.Node) *process {
 	return p
 }
 
-// inherit takes over what was kept of old, which ran another machine under the
-// same name: the new one's codec must be able to read it.
-func (p *process) inherit(old *process) {
+// inherit gives p what was kept of old, which ran another machine under the same
+// name: the new one's codec must be able to read it. If p keeps no states it stays
+// saved, for the next one that does.
+func (l *Loop) inherit(p, old *process) {
 	old.node = nil
 	old.gone.Store(true)
 	kept, ok := old.Kept()
-	if !ok || !p.Durable() {
+	if !ok {
 		return
 	}
 	state, err := kept(nil)
-	if err == nil {
+	switch {
+	case err == nil && !p.Durable():
+		l.orphans[p.name] = state
+		return
+	case err == nil:
 		err = p.Load(state)
 	}
 	p.unusable = err
