@@ -259,16 +259,12 @@ func (l *Loop) reply(a *supervisor.Answer) {
 	}
 }
 
-// unstarted forgets the processes of a child that did not start, unless
-// something is kept for them.
+// unstarted forgets the processes of a child that did not start. What is kept for
+// them stays saved.
 func (l *Loop) unstarted(spec supervisor.Child) {
 	for _, name := range workersOf(spec) {
-		if p := l.procs.find(name); p != nil && !p.static && !p.alive && l.tree.Node(name) == nil {
-			if _, kept := p.Kept(); !kept && p.unusable == nil {
-				p.gone.Store(true)
-				p.node = nil
-				l.procs.remove(p)
-			}
+		if p := l.procs.find(name); p != nil && !p.static && !p.alive && p.dying == nil && l.tree.Node(name) == nil {
+			l.orphan(p)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type shape struct {
 	missing places                                                // those deleted before the tree was started
 	changed map[statemachine.Name]string                          // processes whose code was changed: their machine's key
 	turn    int
+	none    []statemachine.Name // of a snapshot: workers of the specs that have no process
 }
 
 // places are children of specs, each with its supervisor: another's may have the
@@ -234,6 +235,7 @@ type savedShape struct {
 	Gone    savedPlaces                             `json:"gone,omitempty"`
 	Absent  savedPlaces                             `json:"absent,omitempty"`
 	Changed map[statemachine.Name]string            `json:"changed,omitempty"`
+	None    []statemachine.Name                     `json:"none,omitempty"` // workers of the specs that have no process
 	Tree    json.RawMessage                         `json:"tree,omitempty"`
 	Kept    *kept                                   `json:"kept,omitempty"`
 }
@@ -282,6 +284,7 @@ func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
 	for _, a := range l.shape.inOrder() {
 		s.Added = append(s.Added, savedAddition{a.sup, a.record})
 	}
+	s.None = l.processless()
 	tree := func() []byte { return nil }
 	if running {
 		tree = l.tree.Save()
@@ -308,6 +311,7 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 	}
 	l.shape.deleted = s.Gone.places(s.Deleted)
 	maps.Copy(l.shape.changed, s.Changed)
+	l.shape.none = s.None
 	l.shape.missing = s.Absent.places(s.Missing)
 	for _, a := range s.Added {
 		spec, err := l.cfg.decodeSpec(a.Spec)
@@ -327,6 +331,31 @@ func (l *Loop) populate() {
 	for _, a := range l.shape.inOrder() {
 		l.addAdded(a)
 	}
+	for _, name := range l.shape.none {
+		if p := l.procs.find(name); p != nil {
+			l.procs.remove(p)
+		}
+	}
+	l.shape.none = nil
+}
+
+// processless returns the workers of the specs that have no process, such as
+// temporary ones of Config.Root whose name was used for another child since.
+func (l *Loop) processless() []statemachine.Name {
+	specs := append([]supervisor.Child{}, without(l.cfg.Root, l.shape.deleted))
+	for _, a := range l.shape.added {
+		specs = append(specs, a.spec)
+	}
+	var none []statemachine.Name
+	for _, spec := range specs {
+		for _, name := range workersOf(spec) {
+			if l.procs.find(name) == nil {
+				none = append(none, name)
+			}
+		}
+	}
+	slices.Sort(none)
+	return slices.Compact(none)
 }
 
 func nameOf(c supervisor.Child) statemachine.Name {
