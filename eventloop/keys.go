@@ -332,8 +332,8 @@ func (l *Loop) keepKeys() []keptKey {
 	var all []keptKey
 	for i := range l.windows {
 		for _, k := range l.windows[i].order {
-			if p := l.procs.find(k.proc); k.gone || p == nil || !p.Durable() {
-				continue
+			if p := l.procs.find(k.proc); k.gone || (p == nil || !p.Durable()) && (!k.done || i == 0) {
+				continue // where the state stays saved, what was done under a key is remembered
 			}
 			s := keptKey{Proc: k.proc, Key: []byte(k.key), Sum: k.sum[:], Out: k.out}
 			var exit *statemachine.ExitError
@@ -358,7 +358,7 @@ func (l *Loop) keepKeys() []keptKey {
 func (l *Loop) restoreKeys(all []keptKey) {
 	for _, s := range all {
 		p := l.procs.find(s.Proc)
-		if p == nil || len(s.Sum) != 16 {
+		if p == nil && s.From != 0 || len(s.Sum) != 16 {
 			continue
 		}
 		k := &keyed{proc: s.Proc, key: string(s.Key), sum: [16]byte(s.Sum), out: s.Out, done: s.From == 0}
@@ -376,6 +376,10 @@ func (l *Loop) restoreKeys(all []keptKey) {
 				answered: true, shared: true}
 			p.keep(k.by)
 		}
-		l.window(p).add(k)
+		if p == nil || !p.Durable() {
+			l.windows[1].add(k)
+		} else {
+			l.window(p).add(k)
+		}
 	}
 }

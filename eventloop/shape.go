@@ -189,10 +189,42 @@ func (l *Loop) forgetBelow(sup statemachine.Name) {
 	}
 	l.shape.forgetBelow(sup)
 	for _, name := range names {
-		if p := l.procs.find(name); p != nil && !p.static && !p.alive && p.dying == nil && l.tree.Node(name) == nil {
+		p := l.procs.find(name)
+		if p == nil || p.alive || p.dying != nil || l.tree.Node(name) != nil {
+			continue
+		}
+		var w supervisor.Worker
+		static := p.static
+		if static {
+			w, static = l.specified(name)
+		}
+		if !static || p.specified != w.Machine {
 			l.orphan(p)
 		}
+		if static && l.procs.find(name) == nil {
+			l.addProcess(w, true)
+		}
 	}
+}
+
+// specified returns the worker of that name of Config.Root, if it was not deleted.
+func (l *Loop) specified(name statemachine.Name) (supervisor.Worker, bool) {
+	todo := []supervisor.Child{without(l.cfg.Root, l.shape.deleted)}
+	for len(todo) > 0 {
+		c := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		switch c := c.(type) {
+		case supervisor.Supervisor:
+			if c.Strategy != supervisor.SimpleOneForOne { // whose child is a template
+				todo = append(todo, c.Children...)
+			}
+		case supervisor.Worker:
+			if c.Name == name {
+				return c, true
+			}
+		}
+	}
+	return supervisor.Worker{}, false
 }
 
 // orphan keeps the state of p, and nothing else.
