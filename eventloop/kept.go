@@ -185,7 +185,7 @@ func (l *Loop) keepLetter(all *[]keptLetter, e *entry) error {
 		s.To, s.Gone = p.name, p.gone.Load()
 		s.OfLife, s.Over = e.life != 0, !p.alive || e.life != p.life.Load()
 	}
-	if e.sender != nil && !e.sender.gone.Load() {
+	if e.sender != nil && !e.sender.gone.Load() && l.lasts(e.sender) { // of another a new life begins with the program
 		s.Sender = e.sender.name
 	}
 	var err error

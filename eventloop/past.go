@@ -156,6 +156,11 @@ func (l *Loop) resume() error {
 		p.life.Add(1)
 		p.gen.Store(n.PID().Gen)
 	}
+	for n := range l.tree.Root().Absent() {
+		if p := l.procs.find(n.Name()); p != nil && p.node == nil && !n.IsSupervisor() && n.PID().Gen > 0 {
+			p.node, n.Owner = n, p // what waits for it may be waiting for its supervisor
+		}
+	}
 	l.settle()
 	return nil
 }

@@ -181,6 +181,31 @@ func (n *Node) All() iter.Seq[*Node] {
 	}
 }
 
+// Absent returns the nodes at and below n that are not Present: children of specs
+// whose supervisor does not run, or that were dropped or deleted. They may be back.
+func (n *Node) Absent() iter.Seq[*Node] {
+	return func(yield func(*Node) bool) {
+		for todo := []*Node{n}; len(todo) > 0; {
+			m := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
+			if !m.linked && !yield(m) {
+				return
+			}
+			if m.sup == nil {
+				continue
+			}
+			for c := m.sup.first; c != nil; c = c.next {
+				todo = append(todo, c)
+			}
+			for _, c := range m.sup.static {
+				if !c.linked {
+					todo = append(todo, c)
+				}
+			}
+		}
+	}
+}
+
 // following returns the node after n in start order, among root and what is
 // below it.
 func (n *Node) following(root *Node) *Node {

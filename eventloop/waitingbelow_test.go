@@ -1,0 +1,46 @@
+package eventloop_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lineshaft/lineshaft/eventloop"
+	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/supervisor"
+)
+
+// An acknowledged cast to a child of a supervisor that waits for the delay of its
+// restart survives a checkpoint and a kill -9.
+func TestCastThatWaitsForASupervisorSurvivesACheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem, m := new(journal.Memory), newMachine()
+		log := &heldLog{Log: mem}
+		program := func(log journal.Log) eventloop.Config {
+			sub := supervisor.Supervisor{Name: "sub", Intensity: supervisor.NoRestarts,
+				Children: []supervisor.Child{worker("c", m), worker("d", m)}}
+			c := always(log, worker("q", m), sub)
+			c.Root.Backoff = supervisor.Backoff{Initial: time.Minute}
+			c.SnapshotBytes = 1
+			return c
+		}
+		l := start(t, program(log))
+		c, d, q := refTo(t, l, "c"), refTo(t, l, "d"), refTo(t, l, "q")
+		crashHeld(log, c)
+		sent := inBackground(func() error { return d.Cast(context.Background(), input{Add: 7}) })
+		log.release()
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		for range 3 {
+			call(t, q, input{Add: 1})
+			synctest.Wait() // for the checkpoint
+		}
+		wantSum(t, program(mem.Reopen()), "d", 7)
+		time.Sleep(2 * time.Minute)
+		if got := call(t, d, input{Get: true}); got.Sum != 7 {
+			t.Errorf("live: %+v", got)
+		}
+	})
+}
