@@ -301,8 +301,9 @@ func (s savedPlaces) places(old map[statemachine.Name]statemachine.Name) places 
 }
 
 type savedAddition struct {
-	Sup  statemachine.Name `json:"sup"`
-	Spec json.RawMessage   `json:"spec"`
+	Sup       statemachine.Name `json:"sup"`
+	Spec      json.RawMessage   `json:"spec"`
+	Unstarted bool              `json:"unstarted,omitempty"`
 }
 
 // saveShape takes note of what a snapshot keeps of the application beside its
@@ -314,7 +315,7 @@ func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
 		return nil, fmt.Errorf("%w: %w", journal.ErrRefused, err)
 	}
 	for _, a := range l.shape.inOrder() {
-		s.Added = append(s.Added, savedAddition{a.sup, a.record})
+		s.Added = append(s.Added, savedAddition{a.sup, a.record, a.unstarted})
 	}
 	s.None = l.processless()
 	tree := func() []byte { return nil }
@@ -351,6 +352,7 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 			return nil, nil, err
 		}
 		l.shape.add(&request{sup: a.Sup, child: nameOf(spec), spec: spec, record: a.Spec})
+		l.shape.added[nameOf(spec)].unstarted = a.Unstarted
 	}
 	return s.Tree, s.Kept, nil
 }
@@ -361,7 +363,9 @@ func (l *Loop) populate() {
 	l.procs = registry{}
 	l.addProcesses(without(l.cfg.Root, l.shape.deleted).Children, true)
 	for _, a := range l.shape.inOrder() {
-		l.addAdded(a)
+		if !a.unstarted { // else who is there by its name is another's
+			l.addAdded(a)
+		}
 	}
 	for _, name := range l.shape.none {
 		if p := l.procs.find(name); p != nil {
@@ -442,7 +446,7 @@ func (l *Loop) startAdded() {
 		case there == nil:
 			l.hand(n, &request{op: opStart, sup: a.sup, child: name, spec: l.present(a), record: a.record, boot: true})
 			l.settle()
-		case there.Parent() != n: // it was down when the addition took its name
+		default: // it was down, or a temporary child that had ended, when the addition took its name
 			_, is := a.spec.(supervisor.Supervisor)
 			a.unstarted = true
 			tell(l, StartFailed{Name: name, Supervisor: is, Err: supervisor.ErrDuplicateName})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
 	"github.com/lineshaft/lineshaft/supervisor"
 )
 
@@ -42,5 +43,34 @@ func TestCastThatWaitsForASupervisorSurvivesACheckpoint(t *testing.T) {
 		if got := call(t, d, input{Get: true}); got.Sum != 7 {
 			t.Errorf("live: %+v", got)
 		}
+	})
+}
+
+// A child of Config.Root that is there again at a start, since it is temporary, keeps
+// what it has under way, though another was added under its name before.
+func TestTimerOfAChildWhoseNameAnAdditionHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(journal.Memory)
+		program := func() *stage {
+			c := eventloop.Config{Durability: eventloop.Always, Log: log, SnapshotBytes: 1,
+				Machines: map[string]statemachine.Server{"diarist": theDiarist, "volatile": theVolatile}}
+			c.Root = flat(worker("q", theDiarist), supervisor.Worker{Name: "t", Machine: theDiarist, Restart: supervisor.Temporary})
+			return &stage{t, start(t, c)}
+		}
+		s := program()
+		s.do("t", do{Word: "stop"}) // for good
+		add(t, s.loop, "root", worker("t", theVolatile))
+		log = log.Reopen()
+		s = program()
+		s.do("t", do{Word: "timer", Text: "x", After: time.Minute})
+		for range 3 {
+			s.do("q", do{Word: "told"})
+			synctest.Wait() // for the checkpoint
+		}
+		log = log.Reopen()
+		again := program()
+		time.Sleep(2 * time.Minute)
+		s.told("t", "timeout x")
+		again.told("t", "timeout x")
 	})
 }
