@@ -38,6 +38,7 @@ type addition struct {
 	record json.RawMessage
 
 	unstarted bool // it did not start with the program, and is not in the tree
+	whole     bool // it was added since, with all of its spec
 }
 
 func newShape() shape {
@@ -51,7 +52,7 @@ func newShape() shape {
 
 func (s *shape) add(r *request) {
 	s.turn++
-	s.put(r.child, &addition{turn: s.turn, sup: r.sup, spec: r.spec, record: r.record})
+	s.put(r.child, &addition{turn: s.turn, sup: r.sup, spec: r.spec, record: r.record, whole: !r.boot})
 }
 
 func (s *shape) put(child statemachine.Name, a *addition) {
@@ -77,7 +78,6 @@ func (s *shape) remove(child statemachine.Name) {
 		// Should a like subtree be added, it is whole.
 		its := func(p place, _ bool) bool { return below[p.sup] }
 		maps.DeleteFunc(s.deleted, its)
-		maps.DeleteFunc(s.missing, its)
 	}
 }
 
@@ -148,6 +148,8 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 	if l.shape.added[child] != nil {
 		l.shape.remove(child)
 	} else {
+		below := supervisorsOf(spec)
+		maps.DeleteFunc(l.shape.deleted, func(p place, _ bool) bool { return below[p.sup] }) // should a like subtree be added, it is whole
 		l.shape.deleted[place{sup, child}] = true
 	}
 	for _, name := range names {
@@ -304,6 +306,7 @@ type savedAddition struct {
 	Sup       statemachine.Name `json:"sup"`
 	Spec      json.RawMessage   `json:"spec"`
 	Unstarted bool              `json:"unstarted,omitempty"`
+	Whole     bool              `json:"whole,omitempty"`
 }
 
 // saveShape takes note of what a snapshot keeps of the application beside its
@@ -315,7 +318,7 @@ func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
 		return nil, fmt.Errorf("%w: %w", journal.ErrRefused, err)
 	}
 	for _, a := range l.shape.inOrder() {
-		s.Added = append(s.Added, savedAddition{a.sup, a.record, a.unstarted})
+		s.Added = append(s.Added, savedAddition{a.sup, a.record, a.unstarted, a.whole})
 	}
 	s.None = l.processless()
 	tree := func() []byte { return nil }
@@ -352,7 +355,8 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 			return nil, nil, err
 		}
 		l.shape.add(&request{sup: a.Sup, child: nameOf(spec), spec: spec, record: a.Spec})
-		l.shape.added[nameOf(spec)].unstarted = a.Unstarted
+		added := l.shape.added[nameOf(spec)]
+		added.unstarted, added.whole = a.Unstarted, a.Whole
 	}
 	return s.Tree, s.Kept, nil
 }
@@ -410,7 +414,7 @@ func (l *Loop) root() supervisor.Supervisor { return without(l.cfg.Root, l.shape
 // present is what a was added with, without the children that were deleted before
 // the tree was started.
 func (l *Loop) present(a *addition) supervisor.Child {
-	if s, ok := a.spec.(supervisor.Supervisor); ok {
+	if s, ok := a.spec.(supervisor.Supervisor); ok && !a.whole {
 		return without(s, l.shape.missing)
 	}
 	return a.spec

@@ -80,6 +80,9 @@ func (l *Loop) newTree() error {
 		l.past.retries, l.past.dropped = nil, map[statemachine.Name]bool{}
 	}
 	l.shape.missing = maps.Clone(l.shape.deleted)
+	for _, a := range l.shape.added {
+		a.whole = false
+	}
 	var err error
 	l.tree, err = supervisor.New(l.root())
 	return err

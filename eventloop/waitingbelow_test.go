@@ -2,6 +2,7 @@ package eventloop_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,5 +73,46 @@ func TestTimerOfAChildWhoseNameAnAdditionHas(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		s.told("t", "timeout x")
 		again.told("t", "timeout x")
+	})
+}
+
+// A subtree that is added under the name of one of Config.Root, which was deleted
+// after a child of it had been, and deleted in turn, keeps no program from starting.
+func TestSubtreeDeletedUnderTheNameOfADeletedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, m := new(journal.Memory), newMachine()
+		ctx := t.Context()
+		program := func() *eventloop.Loop {
+			c := withAdded(log, m, worker("q", m),
+				supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("d", m), worker("e", m)}})
+			c.SnapshotBytes = 1
+			return start(t, c)
+		}
+		forget := func(l *eventloop.Loop, sup, child statemachine.Name) {
+			t.Helper()
+			if err := errors.Join(l.TerminateChild(ctx, sup, child), l.DeleteChild(ctx, sup, child)); err != nil {
+				t.Error(err)
+			}
+		}
+		forget(program(), "s", "d")
+		log = log.Reopen()
+		l := program()
+		forget(l, "root", "s")
+		sub := supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("d", m)}}
+		add(t, l, "root", sub)
+		for _, want := range []string{"root(q s(d))", "root(q)"} {
+			wantTree(t, l, want)
+			for range 3 {
+				call(t, refTo(t, l, "q"), input{Add: 1})
+				synctest.Wait() // for the checkpoint
+			}
+			mine := log
+			log = log.Reopen()
+			wantTree(t, program(), want)
+			log = mine
+			if want != "root(q)" {
+				forget(l, "root", "s")
+			}
+		}
 	})
 }
