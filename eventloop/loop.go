@@ -56,6 +56,7 @@ type Loop struct {
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now
 	changed  bool                          // a supervisor was given another spec
+	static   map[statemachine.Name]bool    // workers of Config.Root; never changes
 	departed []*process                    // added ones that have ended since settle
 	stops    map[supervisor.PID][]*request // who waits for an end
 	past     *past                         // of a replay; nil when live

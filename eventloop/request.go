@@ -263,9 +263,7 @@ func (l *Loop) reply(a *supervisor.Answer) {
 // them stays saved.
 func (l *Loop) unstarted(spec supervisor.Child) {
 	for _, name := range workersOf(spec) {
-		if p := l.procs.find(name); p != nil && !p.static && !p.alive && p.dying == nil && l.tree.Node(name) == nil {
-			l.orphan(p)
-		}
+		l.vacate(name)
 	}
 }
 

@@ -191,21 +191,28 @@ func (l *Loop) forgetBelow(sup statemachine.Name) {
 	}
 	l.shape.forgetBelow(sup)
 	for _, name := range names {
-		p := l.procs.find(name)
-		if p == nil || p.alive || p.dying != nil || l.tree.Node(name) != nil {
-			continue
-		}
-		var w supervisor.Worker
-		static := p.static
-		if static {
-			w, static = l.specified(name)
-		}
-		if !static || p.specified != w.Machine {
-			l.orphan(p)
-		}
-		if static && l.procs.find(name) == nil {
-			l.addProcess(w, true)
-		}
+		l.vacate(name)
+	}
+}
+
+// vacate forgets the process of that name, whose child is not there, and has not
+// been, or has been forgotten. What is kept for it stays saved. Config.Root's worker
+// of the name has a process all the same, as it would after a start.
+func (l *Loop) vacate(name statemachine.Name) {
+	p := l.procs.find(name)
+	if p == nil || p.alive || p.dying != nil || l.tree.Node(name) != nil {
+		return
+	}
+	var w supervisor.Worker
+	is := false
+	if l.static[name] {
+		w, is = l.specified(name)
+	}
+	if !is || p.specified != w.Machine {
+		l.orphan(p)
+	}
+	if is && l.procs.find(name) == nil {
+		l.addProcess(w, true)
 	}
 }
 

@@ -56,6 +56,10 @@ func blankLoop(cfg Config) (*Loop, error) {
 		return l, err
 	}
 	l.addProcesses(cfg.Root.Children, true)
+	l.static = map[statemachine.Name]bool{}
+	for _, p := range l.procs.all() {
+		l.static[p.name] = true
+	}
 	return l, nil
 }
 
