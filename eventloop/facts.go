@@ -33,6 +33,9 @@ func (l *Loop) writeMessage(w *journal.Builder, e *entry, now int64) bool {
 		l.wait(e)
 		return false
 	}
+	if m, is := e.msg.(statemachine.Reply); is && m.Err == nil && l.procs.find(m.Name) == nil {
+		return l.unwritten(w, e, now, fmt.Errorf("%w any more", statemachine.ErrNoProcess)) // to encode it, and none to decode it
+	}
 	err := w.AddFunc(journal.KindMessage, string(p.name), func(dst []byte) ([]byte, error) { return l.appendFact(dst, e) })
 	if err != nil {
 		return l.unwritten(w, e, now, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/eventloop"
@@ -120,5 +121,32 @@ func TestReplayOfAnEndWithoutAReply(t *testing.T) {
 		if got, _ := json.Marshal(want); string(data) != string(got) || err != nil {
 			t.Errorf("a replay has %s, %v; live it was %s", data, err, got)
 		}
+	})
+}
+
+// The reply of a process that is deleted before its caller is up again is lost to the
+// caller, live as in a replay: there is no codec for it.
+func TestReplyOfADeletedProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		s := &drama{stage: stage{t: t}, cfg: eventloop.Config{Durability: eventloop.Always, Log: new(journal.Memory)}}
+		s.cfg.Root = flat(worker("a", theDiarist), worker("v", theVolatile))
+		s.cfg.Root.Backoff = supervisor.Backoff{Initial: time.Minute}
+		s.start()
+		s.do("a", do{Word: "call", Name: "v", Text: "wait", After: time.Hour})
+		synctest.Wait()
+		s.do("a", do{Word: "crash"})
+		s.do("v", do{Word: "answer", Text: "x"})
+		if err := errors.Join(s.loop.TerminateChild(ctx, "root", "v"), s.loop.DeleteChild(ctx, "root", "v")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		want := s.do("a", do{Word: "diary"})
+		if want == "" {
+			t.Error("a was told nothing")
+		}
+		s.killed()
+		s.told("a", want)
+		s.loop.Stop(ctx)
 	})
 }
