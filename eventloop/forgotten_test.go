@@ -150,3 +150,20 @@ func TestReplyOfADeletedProcess(t *testing.T) {
 		s.loop.Stop(ctx)
 	})
 }
+
+// There is nothing wrong with a journal in which a machine has added a child.
+func TestVerifyAChildThatAMachineAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(journal.Memory)
+		c := always(log, worker("a", theDiarist))
+		c.Machines = map[string]statemachine.Server{"diarist": theDiarist}
+		s := &stage{t, start(t, c)}
+		s.do("a", do{Word: "start", Name: "w"})
+		synctest.Wait()
+		s.do("w", do{Word: "told", Text: "x"})
+		c.Log = log.Reopen()
+		if err := eventloop.Verify(c, func(err error) { t.Error(err) }); err != nil {
+			t.Error(err)
+		}
+	})
+}

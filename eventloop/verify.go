@@ -3,6 +3,8 @@ package eventloop
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
@@ -162,7 +164,22 @@ func (v *verifier) entry(rec journal.Entry) error {
 			return nil
 		}
 	}
+	if err != nil && !v.loop.static[statemachine.Name(rec.Name)] && v.readable(rec) {
+		return nil
+	}
 	return err
+}
+
+// readable reports whether a record can be read by one of the machines that a child
+// may have been added with: what machines ask supervisors for is not in the journal.
+func (v *verifier) readable(rec journal.Entry) bool {
+	machines := slices.AppendSeq(slices.Collect(maps.Values(v.templates)), maps.Values(v.loop.cfg.Machines))
+	return slices.ContainsFunc(machines, func(m statemachine.Server) bool {
+		name := statemachine.Name(rec.Name)
+		p := &process{name: name}
+		p.runs(m, m.New(name, v.loop.moment))
+		return (rec.Kind == journal.KindExit || p.Durable()) && v.addressed(rec, p) == nil
+	})
 }
 
 // addressed verifies a record for p.
