@@ -3,7 +3,6 @@ package boltlog
 import (
 	"fmt"
 	"runtime/debug"
-	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -141,7 +140,7 @@ func (l *Log) write(apply func(*bolt.Tx) error) (err error) {
 			Addr() uintptr // as package runtime's errors of faults have
 		}); ok {
 			err = fmt.Errorf("%w: it cannot be read: %w", journal.ErrDamaged, fault)
-		} else if strings.HasPrefix(fmt.Sprint(p), "failpoint panic") {
+		} else if isFailpoint(p) {
 			panic(p)
 		} else if p != nil {
 			err = fmt.Errorf("%w: %v", journal.ErrDamaged, p)

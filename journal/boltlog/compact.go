@@ -1,6 +1,7 @@
 package boltlog
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func (s *saver) sizes() (size, used int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	err = s.log.db.View(func(tx *bolt.Tx) error {
+	err = viewFile(s.log.db, s.log.file, func(tx *bolt.Tx) error {
 		used = inUse(tx)
 		return nil
 	})
@@ -143,10 +144,17 @@ func (s *saver) tryCompact(c *compaction) error {
 	}
 	if err != nil {
 		_, _ = to.Close(), os.Remove(path) // err says what is wrong
-	} else if c.progress != nil {
+	}
+	if errors.Is(err, journal.ErrDamaged) && !errors.Is(err, journal.ErrFailed) { // the Log's own file, as in view
+		err = s.log.do(&step{apply: func(*bolt.Tx) error { return err }})
+	}
+	if err != nil {
+		return err
+	}
+	if c.progress != nil {
 		c.progress(to.total, to.total)
 	}
-	return err
+	return nil
 }
 
 // mayGoOn returns errStopped if the Log was closed, or what ended it.
@@ -162,7 +170,16 @@ func (s *saver) mayGoOn() error {
 func (s *saver) copyTo(to *writable) error {
 	err := s.log.read(func(tx *bolt.Tx) error {
 		to.total = tx.Size()
-		return tx.ForEach(func(name []byte, b *bolt.Bucket) error { return to.copyBucket(s, name, b) })
+		var names [][]byte
+		err := guard(func() error {
+			return tx.ForEach(func(name []byte, _ *bolt.Bucket) error { names = append(names, bytes.Clone(name)); return nil })
+		})
+		for _, name := range names {
+			if err == nil {
+				err = to.copyBucket(s, tx, name)
+			}
+		}
+		return err
 	})
 	for err == nil {
 		left := uint64(0)
@@ -188,16 +205,28 @@ type writable struct {
 	copied func(done, total int64)
 }
 
+// update makes one transaction, in which apply may read the Log's file: that it cannot, or that its pages were damaged
+// since Open, is an error.
+func (w *writable) update(apply func(*bolt.Tx) error) error {
+	return guard(func() error { return w.Update(apply) })
+}
+
 // copyBucket copies a bucket, in several transactions.
-func (w *writable) copyBucket(s *saver, name []byte, from *bolt.Bucket) error {
-	c := from.Cursor()
-	key, value := c.First()
-	for first := true; first || key != nil; first = false {
+func (w *writable) copyBucket(s *saver, tx *bolt.Tx, name []byte) error {
+	var from *bolt.Bucket
+	var c *bolt.Cursor
+	var key, value []byte
+	for more := true; more; more = key != nil {
 		if err := s.mayGoOn(); err != nil {
 			return err
 		}
-		err := w.Update(func(tx *bolt.Tx) error {
-			b, err := tx.CreateBucketIfNotExists(name)
+		err := w.update(func(tx2 *bolt.Tx) error {
+			if c == nil {
+				from = tx.Bucket(name)
+				c = from.Cursor()
+				key, value = c.First()
+			}
+			b, err := tx2.CreateBucketIfNotExists(name)
 			if err != nil {
 				return err
 			}
@@ -209,7 +238,11 @@ func (w *writable) copyBucket(s *saver, name []byte, from *bolt.Bucket) error {
 				n += len(key) + len(value)
 				w.bytes += int64(len(key) + len(value))
 			}
-			return b.SetSequence(from.Sequence())
+			sequence := from.Sequence()
+			if string(name) == string(bucketBatches) {
+				w.last = sequence
+			}
+			return b.SetSequence(sequence)
 		})
 		if err != nil {
 			return err
@@ -219,20 +252,21 @@ func (w *writable) copyBucket(s *saver, name []byte, from *bolt.Bucket) error {
 			w.copied(min(w.bytes, w.total), w.total)
 		}
 	}
-	if string(name) == string(bucketBatches) {
-		w.last = from.Sequence()
-	}
 	return nil
 }
 
 // catchUp copies batches that were appended since, and returns how many there were.
 func (w *writable) catchUp(from *bolt.Tx) (n uint64, err error) {
-	b := batchesOf(from)
-	n = b.Sequence() - w.last
-	if n == 0 {
-		return 0, nil
+	var b *bolt.Bucket
+	err = guard(func() error {
+		b = batchesOf(from)
+		n = b.Sequence() - w.last
+		return nil
+	})
+	if err != nil || n == 0 {
+		return 0, err
 	}
-	err = w.Update(func(tx *bolt.Tx) error {
+	err = w.update(func(tx *bolt.Tx) error {
 		to := batchesOf(tx)
 		c := b.Cursor()
 		size := 0
@@ -240,10 +274,13 @@ func (w *writable) catchUp(from *bolt.Tx) (n uint64, err error) {
 			if size += len(value); size > groupMaxBytes && size > len(value) {
 				break
 			}
-			if err := to.Put(key, value); err != nil {
+			if err := cmp.Or(checkIndex(key, w.last+1), to.Put(key, value)); err != nil {
 				return err
 			}
 			w.last++
+		}
+		if size == 0 { // or it would be tried for ever
+			return checkIndex(nil, w.last+1)
 		}
 		return to.SetSequence(w.last)
 	})
@@ -262,7 +299,7 @@ func (l *Log) inPlace() error {
 // replace puts to in the place of the Log's file. The committer calls it.
 func (l *Log) replace(to *writable) error {
 	for left := uint64(1); left > 0; {
-		err := l.db.View(func(tx *bolt.Tx) (err error) {
+		err := viewFile(l.db, l.file, func(tx *bolt.Tx) (err error) {
 			left, err = to.catchUp(tx)
 			return err
 		})

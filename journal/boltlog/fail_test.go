@@ -3,6 +3,9 @@ package boltlog
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -190,4 +193,115 @@ func TestPagesDamaged(t *testing.T) {
 		}
 		_ = log.Close() // it has failed already
 	}
+}
+
+// TestDamagedWhileRead damages pages that are read outside of commits: an error, and no panic on a goroutine of the Log's.
+func TestDamagedWhileRead(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is locked cannot be written there")
+	}
+	nothing := func(journal.Snapshot) error { return nil }
+	none := func(uint64, journal.Batch) error { return nil }
+	damage := func(t *testing.T, log *Log) {
+		info, err := log.file.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := log.file.WriteAt(bytes.Repeat([]byte{0xa5}, int(info.Size())-2*4096), 2*4096); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut := func(pages int64) func(*testing.T, *Log) {
+		return func(t *testing.T, log *Log) {
+			if err := log.file.Truncate(pages * 4096); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	backup := func(log *Log) error { return log.Backup(io.Discard, nil) }
+	recovered := func(log *Log) error { return log.Recover(nothing, none) }
+	compact := func(log *Log) error { return log.Compact(nil) }
+	saved := func(log *Log) error {
+		done := make(chan error, 1)
+		log.Save(journal.Update{Delete: []string{"s"}}, func(err error) { done <- err })
+		return <-done
+	}
+	for name, test := range map[string]struct {
+		damage func(*testing.T, *Log)
+		read   func(*Log) error
+	}{
+		"Compact":              {damage, compact},
+		"Compact of nothing":   {cut(0), compact},
+		"Compact of two pages": {cut(2), compact},
+		"Recover":              {damage, recovered},
+		"Recover of nothing":   {cut(0), recovered},
+		"Recover of one page":  {cut(1), recovered},
+		"Backup of nothing":    {cut(0), backup},
+		"Save of nothing":      {cut(0), saved},
+		"Save":                 {damage, saved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log, err := Open(filepath.Join(t.TempDir(), "journal"), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			appended := func(_ uint64, err error) { done <- err }
+			for range 100 {
+				log.Append(new(journal.Builder).Seal(), appended)
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+			}
+			states := maps.All(map[string]journal.Encode{"s": func(dst []byte) ([]byte, error) { return append(dst, 1), nil }})
+			log.Save(journal.Update{Index: 50, States: states}, func(err error) { done <- err })
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			test.damage(t, log)
+			if err := test.read(log); !errors.Is(err, journal.ErrDamaged) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v; want ErrDamaged", err)
+			}
+			log.Append(new(journal.Builder).Seal(), appended)
+			if err := <-done; !errors.Is(err, journal.ErrFailed) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("Append: %v; want ErrFailed", err)
+			}
+			_ = log.Close() // it has failed already
+		})
+	}
+}
+
+// TestDamagedBetweenStates damages pages while states are being handed over.
+func TestDamagedBetweenStates(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is locked cannot be written there")
+	}
+	log, err := Open(filepath.Join(t.TempDir(), "journal"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]journal.Encode{}
+	for i := range 100 {
+		states[fmt.Sprint(i)] = func(dst []byte) ([]byte, error) { return append(dst, make([]byte, 1000)...), nil }
+	}
+	done := make(chan error, 1)
+	log.Save(journal.Update{States: maps.All(states)}, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err = log.Recover(func(s journal.Snapshot) error {
+		for range s.States {
+			if n++; n == 1 {
+				if _, err := log.file.WriteAt(bytes.Repeat([]byte{0xa5}, 100*4096), 2*4096); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return nil
+	}, nil)
+	if !errors.Is(err, journal.ErrDamaged) || n == len(states) {
+		t.Errorf("%v, after %d states; want ErrDamaged", err, n)
+	}
+	_ = log.Close() // it is damaged
 }

@@ -179,16 +179,25 @@ func (l *Log) state() (closed bool, failed error) {
 func (l *Log) read(f func(*bolt.Tx) error) error {
 	for {
 		l.mu.Lock()
-		db, closed := l.db, l.closed
+		db, file, closed := l.db, l.file, l.closed
 		l.mu.Unlock()
 		if closed {
 			return journal.ErrClosed
 		}
-		err := db.View(f)
+		err := viewFile(db, file, f)
 		if !errors.Is(err, berrors.ErrDatabaseNotOpen) { // else it was closed, or replaced
 			return err
 		}
 	}
+}
+
+// viewFile makes one transaction that reads file, which is db's. Where bbolt begins one it panics if no meta page is whole,
+// with a lock held that the next commit waits for, so that must be known before.
+func viewFile(db *bolt.DB, file *os.File, f func(*bolt.Tx) error) error {
+	if err := anyMeta(file); err != nil {
+		return err
+	}
+	return db.View(f)
 }
 
 // Close implements journal.Log. What could be tidied is left to the next Log.

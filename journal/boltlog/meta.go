@@ -2,8 +2,10 @@ package boltlog
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"os"
 
 	bolt "go.etcd.io/bbolt"
@@ -16,9 +18,12 @@ import (
 
 // Of a meta page, from behind its header on, in bbolt's layout.
 const (
-	metaTxid  = 48 // where the number of the commit is
-	metaSum   = 56 // where the checksum of what is before it is
-	metaBytes = 64
+	metaPageSize = 8  // where the size of the file's pages is
+	metaTxid     = 48 // where the number of the commit is
+	metaSum      = 56 // where the checksum of what is before it is
+	metaBytes    = 64
+
+	minPageBytes, maxPageBytes = 1 << 10, 64 << 10
 )
 
 // metaPage is what is known of a meta page.
@@ -42,6 +47,35 @@ func readMetas(file *os.File, pageSize int) (metas [2]metaPage, err error) {
 	}
 	return metas, nil
 }
+
+// anyMeta returns an error unless both meta pages can be read and one of them is whole. That the file is closed is none.
+func anyMeta(file *os.File) error {
+	b := make([]byte, metaBytes)
+	_, err := file.ReadAt(b, pageHeaderBytes)
+	switch {
+	case err != nil:
+	case isMeta(b):
+		_, err = file.ReadAt(b, int64(binary.NativeEndian.Uint32(b[metaPageSize:]))+pageHeaderBytes)
+	default: // it does not say where the other one is
+		found := false
+		for size := int64(minPageBytes); err == nil && !found && size <= maxPageBytes; size *= 2 {
+			_, err = file.ReadAt(b, size+pageHeaderBytes)
+			found = err == nil && isMeta(b)
+		}
+		if !found && !errors.Is(err, os.ErrClosed) {
+			return errNoMeta
+		}
+	}
+	switch {
+	case errors.Is(err, os.ErrClosed):
+		return nil
+	case errors.Is(err, io.EOF):
+		return errNoMeta
+	}
+	return err
+}
+
+var errNoMeta = fmt.Errorf("%w: both meta pages, or one is missing", journal.ErrDamaged)
 
 func isMeta(b []byte) bool {
 	h := fnv.New64a()

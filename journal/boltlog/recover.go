@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime/debug"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -16,9 +17,12 @@ func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, 
 	err := l.read(func(tx *bolt.Tx) error {
 		var v view
 		var s journal.Snapshot
+		var last uint64
+		var damage error // since the states were verified
 		err := guard(func() (err error) {
 			if v, err = viewOf(tx); err == nil {
-				s, err = readSnapshot(v)
+				last = v.batches.Sequence()
+				s, err = readSnapshot(v, &damage)
 			}
 			return err
 		})
@@ -28,7 +32,10 @@ func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, 
 		if theirs = snapshot(s); theirs != nil {
 			return nil
 		}
-		return eachBatch(v.batches, s.Index, v.batches.Sequence(), func(index uint64, sealed journal.Batch) bool {
+		if damage != nil {
+			return damage
+		}
+		return eachBatch(v.batches, s.Index, last, func(index uint64, sealed journal.Batch) bool {
 			theirs = batch(index, sealed)
 			return theirs == nil
 		})
@@ -49,15 +56,23 @@ func (l *Log) Recover(snapshot func(journal.Snapshot) error, batch func(uint64, 
 func guard(read func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if isFailpoint(p) {
+			panic(p)
+		}
+		if p != nil {
 			err = fmt.Errorf("%w: it cannot be read: %v", journal.ErrDamaged, p)
 		}
 	}()
 	return read()
 }
 
-// readSnapshot reads the snapshot and verifies every state, so that what is handed over later is intact.
-func readSnapshot(v view) (journal.Snapshot, error) {
+// isFailpoint reports whether p is the panic of a failpoint, which is to end the program: see package boltlog.
+func isFailpoint(p any) bool { return strings.HasPrefix(fmt.Sprint(p), "failpoint panic") }
+
+// readSnapshot reads the snapshot and verifies every state, so that what is handed over later is intact. Where States
+// comes to an end because of what was damaged since, damage says so.
+func readSnapshot(v view, damage *error) (journal.Snapshot, error) {
 	r := v.snapshot
 	if err := v.verify(r.app); err != nil {
 		return journal.Snapshot{}, fmt.Errorf("application state: %w", err)
@@ -75,7 +90,7 @@ func readSnapshot(v view) (journal.Snapshot, error) {
 	if err != nil {
 		return journal.Snapshot{}, err
 	}
-	s := journal.Snapshot{Index: r.index, Time: r.time, App: v.bytes(r.app), States: v.states()}
+	s := journal.Snapshot{Index: r.index, Time: r.time, App: v.bytes(r.app), States: v.states(damage)}
 	if len(s.App) == 0 {
 		s.App = nil
 	}
@@ -83,18 +98,35 @@ func readSnapshot(v view) (journal.Snapshot, error) {
 }
 
 // states yields the states, which were verified.
-func (v view) states() iter.Seq2[string, []byte] {
+func (v view) states(damage *error) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		_ = v.walk(func(l layer, name, value []byte) error {
-			c := content{state: value[:len(value)-crcBytes]}
-			if l.number != 0 {
-				c, _ = decodeContent(c.state)
+		w := v.walker()
+		for {
+			var c content
+			var name string
+			var state []byte
+			var end bool
+			err := guard(func() error {
+				l, key, value, err := w.next()
+				if end = key == nil; end {
+					return err
+				}
+				c, name = content{state: value[:len(value)-crcBytes]}, string(key)
+				if l.number != 0 {
+					if c, err = decodeContent(c.state); err != nil {
+						return err
+					}
+				}
+				state = v.bytes(c)
+				return nil
+			})
+			if err != nil {
+				*damage = err
 			}
-			if c.kind != contentGone && !yield(string(name), v.bytes(c)) {
-				return errStopped
+			if end || err != nil || c.kind != contentGone && !yield(name, state) {
+				return
 			}
-			return nil
-		})
+		}
 	}
 }
 

@@ -102,7 +102,7 @@ func (l *Log) saveAll(ended chan struct{}) {
 // view reads the file. An error is one of damage: it ends the Log, and what is returned is that.
 func (s *saver) view(read func(view) error) error {
 	err := guard(func() error {
-		return s.log.db.View(func(tx *bolt.Tx) error {
+		return viewFile(s.log.db, s.log.file, func(tx *bolt.Tx) error {
 			v, err := viewOf(tx)
 			if err != nil {
 				return err

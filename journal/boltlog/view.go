@@ -142,40 +142,57 @@ func checkIndex(key []byte, want uint64) error {
 // walk calls f for every name in the layers in force, in order, with what the highest of them says. It sees to it that
 // no layer has lost a name.
 func (v view) walk(f func(l layer, name, value []byte) error) error {
-	var cursors [layersMax]*bolt.Cursor
-	var names, values [layersMax][]byte
-	var counts [layersMax]uint64
-	for i, l := range v.layers {
-		cursors[i] = l.Cursor()
-		names[i], values[i] = cursors[i].First()
-	}
+	w := v.walker()
 	for {
-		top := -1
-		for i, name := range names {
-			if name != nil && (top < 0 || bytes.Compare(name, names[top]) <= 0) {
-				top = i
-			}
-		}
-		if top < 0 {
-			break
-		}
-		name := names[top]
-		if err := f(v.layers[top], name, values[top]); err != nil {
+		l, name, value, err := w.next()
+		if name == nil {
 			return err
 		}
-		for i := range v.layers {
-			if names[i] != nil && bytes.Equal(names[i], name) {
-				counts[i]++
-				names[i], values[i] = cursors[i].Next()
-			}
+		if err := f(l, name, value); err != nil {
+			return err
 		}
 	}
-	for i, l := range v.layers {
-		if want := l.Sequence(); counts[i] != want {
-			return fmt.Errorf("%w: %d states where there were %d", journal.ErrDamaged, counts[i], want)
+}
+
+// walker goes through the names in the layers in force.
+type walker struct {
+	view
+	cursors       [layersMax]*bolt.Cursor // nil before the first
+	names, values [layersMax][]byte
+	counts        [layersMax]uint64
+	last          []byte // the name that was returned last
+}
+
+func (v view) walker() *walker { return &walker{view: v} }
+
+// next returns the next name, with what the highest layer says of it; none at the end, and an error if a layer has lost
+// one.
+func (w *walker) next() (l layer, name, value []byte, err error) {
+	for i, l := range w.layers {
+		if w.cursors[i] == nil {
+			w.cursors[i] = l.Cursor()
+			w.names[i], w.values[i] = w.cursors[i].First()
+		} else if w.names[i] != nil && bytes.Equal(w.names[i], w.last) {
+			w.counts[i]++
+			w.names[i], w.values[i] = w.cursors[i].Next()
 		}
 	}
-	return nil
+	top := -1
+	for i, name := range w.names {
+		if name != nil && (top < 0 || bytes.Compare(name, w.names[top]) <= 0) {
+			top = i
+		}
+	}
+	if top >= 0 {
+		w.last = w.names[top]
+		return w.view.layers[top], w.last, w.values[top], nil
+	}
+	for i, l := range w.layers {
+		if want := l.Sequence(); w.counts[i] != want {
+			return l, nil, nil, fmt.Errorf("%w: %d states where there were %d", journal.ErrDamaged, w.counts[i], want)
+		}
+	}
+	return l, nil, nil, nil
 }
 
 // verifyParts verifies the parts of a split value, and hands each over if each is not nil.
