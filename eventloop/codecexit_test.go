@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/lineshaft/lineshaft/codec"
+	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/journal"
 )
 
@@ -41,4 +44,63 @@ func TestGoexitWhileJournaling(t *testing.T) {
 	if got := call(t, a, input{Add: 1}); got.Sum != 20*10+190-13+1 || failed < 1 || failed > 2 {
 		t.Errorf("%+v, and %d calls failed; want a sum of %d, and one or two", got, failed, 20*10+190-13+1)
 	}
+}
+
+// explosive is a codec that ends the goroutine which encodes, as long as armed.
+func explosive[T any](armed *atomic.Bool) codec.Codec[T] {
+	return codec.Convert(codec.Of[T](), func(v T) T {
+		if armed.Load() {
+			runtime.Goexit()
+		}
+		return v
+	}, func(v T) (T, error) { return v, nil })
+}
+
+// A State codec that ends the goroutine which saves, the Log's, is a save that
+// failed; the Log and the application go on.
+func TestGoexitWhileSaving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var armed atomic.Bool
+		m := newMachine()
+		m.State = explosive[tally](&armed)
+		log, failed := new(journal.Memory), 0
+		c := always(log, worker("a", m))
+		c.SnapshotBytes = 1
+		c.OnEvent = func(e eventloop.Event) {
+			if e, ok := e.(eventloop.SaveFailed); ok && errors.Is(e.Err, journal.ErrRefused) {
+				failed++
+			}
+		}
+		l := start(t, c)
+		armed.Store(true)
+		for range 3 {
+			call(t, refTo(t, l, "a"), input{Add: 1})
+			synctest.Wait()
+		}
+		armed.Store(false)
+		if err := errors.Join(l.Stop(t.Context()), log.Close()); err != nil || failed == 0 {
+			t.Errorf("%v, and %d saves failed", err, failed)
+		}
+		c.Log = log.Reopen()
+		wantSum(t, c, "a", 3)
+	})
+}
+
+// An Output codec that ends the goroutine which remembers an answer costs that
+// answer only.
+func TestGoexitWhileRemembering(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var armed atomic.Bool
+		m := newMachine()
+		m.Output = explosive[output](&armed)
+		l := start(t, always(new(journal.Memory), worker("a", m)))
+		armed.Store(true)
+		for range 2 {
+			refTo(t, l, "a").Once("k").Call(t.Context(), input{Add: 1})
+		}
+		armed.Store(false)
+		if got := call(t, refTo(t, l, "a"), input{Add: 1}); got.Sum != 2 {
+			t.Errorf("%+v, want a sum of 2", got)
+		}
+	})
 }

@@ -305,7 +305,11 @@ func (p *process) sized(e statemachine.Encoder) journal.Encode {
 		if cap(dst)-len(dst) < last+last/16 {
 			dst = append(make([]byte, 0, len(dst)+last+last/4), dst...)
 		}
-		data, err := e(dst)
+		var data []byte
+		err := aside(p.name, "encode", func() (err error) { // the goroutine is the Log's
+			data, err = e(dst)
+			return err
+		})
 		if err == nil {
 			p.size.Store(int64(len(data) - len(dst)))
 		}

@@ -201,7 +201,11 @@ func (l *Loop) answerAgain(e *entry, k *keyed) {
 	if e.cast {
 		p.unread.Add(-1)
 	} else if err == nil {
-		out, failed := p.DecodeOutput(k.out)
+		var out any
+		failed := aside(p.name, "decode", func() (err error) {
+			out, err = p.DecodeOutput(k.out)
+			return err
+		})
 		if failed != nil || !p.SetOutput(e.x, out) {
 			err = fmt.Errorf("%w: what was answered cannot be decoded any more", statemachine.ErrOutput)
 		}
@@ -243,7 +247,10 @@ func (l *Loop) endKey(e *entry, err error) {
 	case err != nil:
 		k.failed = err
 	default:
-		k.out, err = e.proc.AppendOutput(nil, codec.Msgpack, e.x)
+		err = aside(e.proc.name, "encode", func() (err error) {
+			k.out, err = e.proc.AppendOutput(nil, codec.Msgpack, e.x)
+			return err
+		})
 		if err != nil {
 			k.failed = fmt.Errorf("%w: %w", statemachine.ErrOutput, err)
 		}

@@ -113,7 +113,7 @@ func (l *Loop) addProcess(w supervisor.Worker, static bool) *process {
 	}
 	l.procs.add(p)
 	if state, ok := l.orphans[w.Name]; ok && p.Durable() {
-		if p.unusable = p.Load(state); p.unusable == nil {
+		if p.unusable = aside(p.name, "decode", func() error { return p.Load(state) }); p.unusable == nil {
 			delete(l.orphans, w.Name)
 		}
 	}
@@ -147,15 +147,16 @@ func (l *Loop) inherit(p, old *process) {
 	if !ok {
 		return
 	}
-	state, err := kept(nil)
-	switch {
-	case err == nil && !p.Durable():
-		l.orphans[p.name] = state
-		return
-	case err == nil:
-		err = p.Load(state)
-	}
-	p.unusable = err
+	p.unusable = aside(p.name, "decode", func() error {
+		state, err := kept(nil)
+		switch {
+		case err == nil && !p.Durable():
+			l.orphans[p.name] = state
+		case err == nil:
+			err = p.Load(state)
+		}
+		return err
+	})
 }
 
 // wait puts e aside until its process is up; or refuses it, if that is not to

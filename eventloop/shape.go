@@ -321,7 +321,11 @@ type savedAddition struct {
 // function encodes it, on any goroutine. An error is that of a machine's codec.
 func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
 	s := savedShape{Gone: l.shape.deleted.saved(), Absent: l.shape.missing.saved(), Changed: maps.Clone(l.shape.changed)}
-	if s.Kept, err = l.keep(); err != nil {
+	err = aside(l.cfg.Root.Name, "encode", func() (err error) { // codecs do
+		s.Kept, err = l.keep()
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", journal.ErrRefused, err)
 	}
 	for _, a := range l.shape.inOrder() {
