@@ -71,16 +71,24 @@ func (w *window) remove(k *keyed) {
 	}
 }
 
-// shrink forgets the first ones until the rest has at most limit bytes, or one
-// is met that has no answer yet.
+// shrink forgets the first ones that have their answer until the rest has at
+// most limit bytes. Of those that have none yet the turn comes again.
 func (w *window) shrink(limit int64) {
-	n := 0
-	for n < len(w.order) && (w.bytes > limit && w.order[n].done || w.order[n].gone) {
-		w.remove(w.order[n])
-		w.order[n] = nil
-		n++
+	for n := len(w.order); n > 0; n-- {
+		k := w.order[0]
+		if !k.gone && w.bytes <= limit {
+			return
+		}
+		w.order[0] = nil
+		w.order = w.order[1:]
+		switch {
+		case k.gone:
+		case k.done:
+			w.remove(k)
+		default:
+			w.order = append(w.order, k)
+		}
 	}
-	w.order = w.order[n:]
 }
 
 // forget forgets the keys of a process that was deleted.
@@ -339,8 +347,8 @@ func (l *Loop) keepKeys() []keptKey {
 	var all []keptKey
 	for i := range l.windows {
 		for _, k := range l.windows[i].order {
-			if p := l.procs.find(k.proc); k.gone || (p == nil || !p.Durable()) && (!k.done || i == 0) {
-				continue // where the state stays saved, what was done under a key is remembered
+			if k.gone || !l.keepsKeys(k.proc) {
+				continue
 			}
 			s := keptKey{Proc: k.proc, Key: []byte(k.key), Sum: k.sum[:], Out: k.out}
 			var exit *statemachine.ExitError
@@ -361,13 +369,20 @@ func (l *Loop) keepKeys() []keptKey {
 	return all
 }
 
+// keepsKeys reports whether the keys of a process are kept: as long as its state
+// is, also if the tree does not have it now.
+func (l *Loop) keepsKeys(name statemachine.Name) bool {
+	p := l.procs.find(name)
+	return p != nil && p.Durable() || l.orphans[name] != nil
+}
+
 // restoreKeys takes over the keys of a snapshot.
 func (l *Loop) restoreKeys(all []keptKey) {
 	for _, s := range all {
-		p := l.procs.find(s.Proc)
-		if p == nil && s.From != 0 || len(s.Sum) != 16 {
+		if !l.keepsKeys(s.Proc) || len(s.Sum) != 16 {
 			continue
 		}
+		p := l.procs.find(s.Proc)
 		k := &keyed{proc: s.Proc, key: string(s.Key), sum: [16]byte(s.Sum), out: s.Out, done: s.From == 0}
 		switch {
 		case s.Exit:
@@ -378,15 +393,13 @@ func (l *Loop) restoreKeys(all []keptKey) {
 			k.failed = &statemachine.ExitError{Name: s.Proc, Reason: r}
 		case s.Failed != "":
 			k.failed = fmt.Errorf("%w: %s", statemachine.ErrOutput, s.Failed)
+		case s.From != 0 && (p == nil || !p.Durable()): // nobody will answer it
+			k.done, k.failed = true, &statemachine.ExitError{Name: s.Proc, Reason: statemachine.Killed}
 		case s.From != 0:
 			k.by = &entry{kind: kindInput, proc: p, x: p.Blank(), key: k.key, sum: k.sum, from: statemachine.From(s.From), time: 1,
 				answered: true, shared: true}
 			p.keep(k.by)
 		}
-		if p == nil || !p.Durable() {
-			l.windows[1].add(k)
-		} else {
-			l.window(p).add(k)
-		}
+		l.windows[1].add(k)
 	}
 }

@@ -201,3 +201,71 @@ func TestOnceWindow(t *testing.T) {
 		again.loop.Stop(context.Background())
 	})
 }
+
+// An input that waits for a later step's reply does not keep the window from being bounded.
+func TestOnceWindowBehindOneThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(journal.Memory)
+		const room = 10 * (1 + 3 + 5 + 64)
+		s := onceStage(t, eventloop.Always, log, room)
+		a, err := eventloop.RefTo[do, string](s.loop, "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		waited := make(chan string, 1)
+		go func() {
+			out, _ := a.Once("waits").Call(context.Background(), do{Word: "wait"})
+			waited <- out
+		}()
+		synctest.Wait()
+		for i := range 20 {
+			s.wantOnce(fmt.Sprintf("k%02d", i), do{Word: "told", Text: fmt.Sprint(i)}, "told")
+		}
+		s.wantOnce("k19", do{Word: "told", Text: "19"}, "told")
+		s.wantOnce("k00", do{Word: "told", Text: "again"}, "told") // it was forgotten
+		s.do("b", do{Word: "answer", Text: "now"})
+		if out := <-waited; out != "now" {
+			t.Errorf("%q", out)
+		}
+		if out, err := s.once("waits", "b", do{Word: "wait"}); out != "now" || err != nil {
+			t.Errorf("%q, %v", out, err)
+		}
+		want := s.do("a", do{Word: "diary"})
+		again := onceStage(t, eventloop.Always, log.Reopen(), room)
+		again.told("a", want)
+		again.wantOnce("k19", do{Word: "told", Text: "19"}, "told")
+		again.told("a", want)
+		again.loop.Stop(context.Background())
+		s.loop.Stop(context.Background())
+	})
+}
+
+// The keys of a process are kept as long as its state is, also by a program that does not have it in its tree.
+func TestOnceUnclaimed(t *testing.T) {
+	for _, d := range []eventloop.Durability{eventloop.AtShutdown, eventloop.Always} {
+		synctest.Test(t, func(t *testing.T) {
+			log, m := new(journal.Memory), newMachine()
+			program := func(names ...statemachine.Name) *eventloop.Loop {
+				c := always(log)
+				c.Durability = d
+				for _, n := range names {
+					c.Root.Children = append(c.Root.Children, worker(n, m))
+				}
+				return start(t, c)
+			}
+			for _, names := range [][]statemachine.Name{{"a", "b"}, {"b"}, {"b"}, {"a", "b"}} {
+				l := program(names...)
+				if len(names) == 2 {
+					out, err := refTo(t, l, "a").Once("k").Call(t.Context(), input{Add: 5})
+					if got := call(t, refTo(t, l, "a"), input{Get: true}); err != nil || out.Tally.Sum != 5 || got.Sum != 5 {
+						t.Errorf("%v: %v, %v; the sum is %d, want 5", d, out, err, got.Sum)
+					}
+				}
+				if err := l.Stop(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				log = log.Reopen()
+			}
+		})
+	}
+}
