@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
@@ -41,6 +42,7 @@ func (k *keyed) size() int64 {
 type window struct {
 	keys  map[statemachine.Name]map[string]*keyed
 	order []*keyed
+	gone  int // of order
 	bytes int64
 }
 
@@ -58,12 +60,13 @@ func (w *window) add(k *keyed) {
 	w.bytes += k.size()
 }
 
-// remove forgets k; its place in the order is left for shrink.
+// remove forgets k; its place in the order is left for shrink, or tidy.
 func (w *window) remove(k *keyed) {
 	if k.gone {
 		return
 	}
 	k.gone = true
+	w.gone++
 	w.bytes -= k.size()
 	delete(w.keys[k.proc], k.key)
 	if len(w.keys[k.proc]) == 0 {
@@ -83,11 +86,21 @@ func (w *window) shrink(limit int64) {
 		w.order = w.order[1:]
 		switch {
 		case k.gone:
+			w.gone--
 		case k.done:
 			w.remove(k)
+			w.gone--
 		default:
 			w.order = append(w.order, k)
 		}
+	}
+}
+
+// tidy has no more in the order that are forgotten than others.
+func (w *window) tidy() {
+	if w.gone > len(w.order)/2 {
+		w.order = slices.DeleteFunc(w.order, func(k *keyed) bool { return k.gone })
+		w.gone = 0
 	}
 }
 
@@ -96,6 +109,7 @@ func (w *window) forget(p statemachine.Name) {
 	for _, k := range w.keys[p] {
 		w.remove(k)
 	}
+	w.tidy()
 }
 
 // window returns the keys of p: those that a replay has too, or others.
@@ -241,6 +255,7 @@ func (l *Loop) endKey(e *entry, err error) {
 	k.by = nil
 	if err != nil && statemachine.OutcomeOf(err) != statemachine.Applied {
 		w.remove(k)
+		w.tidy()
 		for _, again := range k.also {
 			l.refuse(again, err)
 		}

@@ -195,32 +195,39 @@ func TestPagesDamaged(t *testing.T) {
 	}
 }
 
+// garble damages all pages but the meta pages.
+func garble(t *testing.T, log *Log) {
+	t.Helper()
+	info, err := log.file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.file.WriteAt(bytes.Repeat([]byte{0xa5}, int(info.Size())-2*4096), 2*4096); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cut leaves some pages of the file.
+func cut(pages int64) func(*testing.T, *Log) {
+	return func(t *testing.T, log *Log) {
+		t.Helper()
+		if err := log.file.Truncate(pages * 4096); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestDamagedWhileRead damages pages that are read outside of commits: an error, and no panic on a goroutine of the Log's.
 func TestDamagedWhileRead(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is locked cannot be written there")
 	}
-	nothing := func(journal.Snapshot) error { return nil }
-	none := func(uint64, journal.Batch) error { return nil }
-	damage := func(t *testing.T, log *Log) {
-		info, err := log.file.Stat()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := log.file.WriteAt(bytes.Repeat([]byte{0xa5}, int(info.Size())-2*4096), 2*4096); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cut := func(pages int64) func(*testing.T, *Log) {
-		return func(t *testing.T, log *Log) {
-			if err := log.file.Truncate(pages * 4096); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	backup := func(log *Log) error { return log.Backup(io.Discard, nil) }
-	recovered := func(log *Log) error { return log.Recover(nothing, none) }
 	compact := func(log *Log) error { return log.Compact(nil) }
+	recovered := func(log *Log) error {
+		nothing := func(journal.Snapshot) error { return nil }
+		return log.Recover(nothing, func(uint64, journal.Batch) error { return nil })
+	}
 	saved := func(log *Log) error {
 		done := make(chan error, 1)
 		log.Save(journal.Update{Delete: []string{"s"}}, func(err error) { done <- err })
@@ -230,45 +237,47 @@ func TestDamagedWhileRead(t *testing.T) {
 		damage func(*testing.T, *Log)
 		read   func(*Log) error
 	}{
-		"Compact":              {damage, compact},
+		"Compact":              {garble, compact},
 		"Compact of nothing":   {cut(0), compact},
 		"Compact of two pages": {cut(2), compact},
-		"Recover":              {damage, recovered},
+		"Recover":              {garble, recovered},
 		"Recover of nothing":   {cut(0), recovered},
 		"Recover of one page":  {cut(1), recovered},
 		"Backup of nothing":    {cut(0), backup},
 		"Save of nothing":      {cut(0), saved},
-		"Save":                 {damage, saved},
+		"Save":                 {garble, saved},
 	} {
-		t.Run(name, func(t *testing.T) {
-			log, err := Open(filepath.Join(t.TempDir(), "journal"), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			done := make(chan error, 1)
-			appended := func(_ uint64, err error) { done <- err }
-			for range 100 {
-				log.Append(new(journal.Builder).Seal(), appended)
-				if err := <-done; err != nil {
-					t.Fatal(err)
-				}
-			}
-			states := maps.All(map[string]journal.Encode{"s": func(dst []byte) ([]byte, error) { return append(dst, 1), nil }})
-			log.Save(journal.Update{Index: 50, States: states}, func(err error) { done <- err })
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
-			test.damage(t, log)
-			if err := test.read(log); !errors.Is(err, journal.ErrDamaged) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%v; want ErrDamaged", err)
-			}
-			log.Append(new(journal.Builder).Seal(), appended)
-			if err := <-done; !errors.Is(err, journal.ErrFailed) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("Append: %v; want ErrFailed", err)
-			}
-			_ = log.Close() // it has failed already
-		})
+		t.Run(name, func(t *testing.T) { damagedWhileRead(t, test.damage, test.read) })
 	}
+}
+
+func damagedWhileRead(t *testing.T, damage func(*testing.T, *Log), read func(*Log) error) {
+	log, err := Open(filepath.Join(t.TempDir(), "journal"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	appended := func(_ uint64, err error) { done <- err }
+	for range 100 {
+		log.Append(new(journal.Builder).Seal(), appended)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	states := maps.All(map[string]journal.Encode{"s": func(dst []byte) ([]byte, error) { return append(dst, 1), nil }})
+	log.Save(journal.Update{Index: 50, States: states}, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	damage(t, log)
+	if err := read(log); !errors.Is(err, journal.ErrDamaged) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v; want ErrDamaged", err)
+	}
+	log.Append(new(journal.Builder).Seal(), appended)
+	if err := <-done; !errors.Is(err, journal.ErrFailed) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("Append: %v; want ErrFailed", err)
+	}
+	_ = log.Close() // it has failed already
 }
 
 // TestDamagedBetweenStates damages pages while states are being handed over.
