@@ -238,8 +238,10 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 	}
 	if r.key != "" {
 		x := r.port.NewExchange(in)
-		err := r.loop.submitOnce(ctx, r.proc, x, r.key, false)
-		return x.Out, err
+		if err := r.loop.submitOnce(ctx, r.proc, x, r.key, false); err != nil {
+			return out, err // the loop may be writing to x
+		}
+		return x.Out, nil
 	}
 	if r.proc.unread.Load() == 0 {
 		life := r.proc.life.Load()
@@ -258,8 +260,10 @@ func (r Ref[I, O]) Call(ctx context.Context, in I) (out O, err error) {
 			return out, r.loop.leaveAfter(crash)
 		}
 		x := r.port.NewExchange(in)
-		err := r.loop.leaveWaiting(ctx, r.proc, x)
-		return x.Out, err
+		if err := r.loop.leaveWaiting(ctx, r.proc, x); err != nil {
+			return out, err // as above
+		}
+		return x.Out, nil
 	}
 	x := r.port.NewExchange(in)
 	if err := r.loop.submit(ctx, r.proc, x, false); err != nil {

@@ -269,3 +269,33 @@ func TestOnceUnclaimed(t *testing.T) {
 		})
 	}
 }
+
+// A keyed call whose context ends while it is being journaled returns no output: the loop may be writing it.
+func TestOnceAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &heldLog{Log: new(journal.Memory)}
+		m := newMachine()
+		l := start(t, always(log, worker("a", m)))
+		a := refTo(t, l, "a")
+		for i := range 3 { // the race detector looks
+			log.hold()
+			ctx, cancel := context.WithCancel(t.Context())
+			called := inBackground(func() error {
+				out, err := a.Once(fmt.Sprint(i)).Call(ctx, input{Add: 1})
+				if out != (output{}) {
+					t.Errorf("%+v, with an error", out)
+				}
+				return err
+			})
+			cancel()
+			log.release()
+			if err := <-called; !errors.Is(err, statemachine.ErrDeadline) || statemachine.OutcomeOf(err) != statemachine.Unknown {
+				t.Errorf("%v; want ErrDeadline, unknown", err)
+			}
+			synctest.Wait()
+		}
+		if got := call(t, a, input{Get: true}); got.Sum != 3 {
+			t.Errorf("%+v, want a sum of 3", got)
+		}
+	})
+}
