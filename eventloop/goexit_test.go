@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/journal"
@@ -114,4 +115,27 @@ func TestGoexitAmongBatches(t *testing.T) {
 			t.Errorf("input %d was stepped %d times", i, n)
 		}
 	}
+}
+
+// What waited for a process is stepped by who follows a goroutine that was ended, which may be ended in turn.
+func TestGoexitTwiceInReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, m := new(journal.Memory), newMachine()
+		l := start(t, always(log, worker("a", m)))
+		a := refTo(t, l, "a")
+		if err := l.Suspend(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range []input{{Crash: "goexit"}, {Crash: "goexit"}, {Crash: "goexit"}, {Add: 1}} {
+			go a.Call(t.Context(), in)
+			synctest.Wait()
+		}
+		if err := l.Resume(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for range 20 { // the race detector looks
+			wantSum(t, always(log.Reopen(), worker("a", m)), "a", 1)
+		}
+	})
 }

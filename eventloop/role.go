@@ -134,7 +134,9 @@ func (l *Loop) goexit(crash *statemachine.CrashError) {
 		if l.running == nil {
 			return // it was resumed, and recover says so
 		}
-		*l.past.ended = true
+		if !*l.past.ended { // else this is the end of who followed, and the first may be looking
+			*l.past.ended = true
+		}
 	}
 	go func() {
 		if l.starting {
