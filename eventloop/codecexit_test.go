@@ -11,6 +11,7 @@ import (
 	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/journal"
+	"github.com/lineshaft/lineshaft/statemachine"
 )
 
 // A codec that ends the goroutine which journals its input costs that input
@@ -102,5 +103,38 @@ func TestGoexitWhileRemembering(t *testing.T) {
 		if got := call(t, refTo(t, l, "a"), input{Add: 1}); got.Sum != 2 {
 			t.Errorf("%+v, want a sum of 2", got)
 		}
+	})
+}
+
+// A result whose codec ends the goroutine that journals it is an error that the machine is told.
+func TestGoexitInAResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var armed atomic.Bool
+		armed.Store(true)
+		task := statemachine.NewTask("task", codec.Of[int](), explosive[int](&armed),
+			func(context.Context, statemachine.TaskID, int) (int, error) { return 1, nil })
+		m := newMachine()
+		m.Tasks = []statemachine.AnyTask{task}
+		m.Step = func(in input, s tally, fx *statemachine.Effects[output]) (tally, output) {
+			if in.Add == 1 {
+				task.Start(fx, "tag", 1, statemachine.Retry{})
+			}
+			s.Sum += in.Add
+			return s, output{s}
+		}
+		m.Message = func(msg statemachine.Message) input {
+			if done, ok := msg.(statemachine.TaskDone); ok && errors.Is(done.Err, statemachine.ErrOutput) {
+				return input{Add: 10}
+			}
+			return input{Add: 100}
+		}
+		log := new(journal.Memory)
+		l := start(t, always(log, worker("a", m)))
+		call(t, refTo(t, l, "a"), input{Add: 1})
+		synctest.Wait()
+		if got := call(t, refTo(t, l, "a"), input{Get: true}); got.Sum != 11 {
+			t.Errorf("the sum is %d, want 11", got.Sum)
+		}
+		wantSum(t, always(log.Reopen(), worker("a", m)), "a", 11)
 	})
 }

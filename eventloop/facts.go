@@ -75,20 +75,28 @@ func (l *Loop) writeAnswer(w *journal.Builder, e *entry, now int64) bool {
 
 // unwritten makes an error of a message whose value cannot be encoded.
 func (l *Loop) unwritten(w *journal.Builder, e *entry, now int64, err error) bool {
+	if !e.fails(err) {
+		panic(err) // names and texts are bounded
+	}
+	return l.writeMessage(w, e, now)
+}
+
+// fails makes an error of the value of e, a message, because of err. False: it has none.
+func (e *entry) fails(err error) bool {
+	err = fmt.Errorf("%w: %w", statemachine.ErrOutput, err)
 	switch m := e.msg.(type) {
 	case statemachine.Reply:
 		if m.Err == nil {
-			err = refused(m.Name, statemachine.Applied, fmt.Errorf("%w: %w", statemachine.ErrOutput, err))
-			e.msg = statemachine.NewReply(m.Tag, m.Name, nil, err)
-			return l.writeMessage(w, e, now)
+			e.msg = statemachine.NewReply(m.Tag, m.Name, nil, refused(m.Name, statemachine.Applied, err))
+			return true
 		}
 	case statemachine.TaskDone:
 		if m.Err == nil {
-			e.msg = statemachine.NewTaskDone(m.Tag, m.Task, m.ID, nil, fmt.Errorf("%w: %w", statemachine.ErrOutput, err))
-			return l.writeMessage(w, e, now)
+			e.msg = statemachine.NewTaskDone(m.Tag, m.Task, m.ID, nil, err)
+			return true
 		}
 	}
-	panic(err) // names and texts are bounded
+	return false
 }
 
 func (l *Loop) appendMessage(dst []byte, e *entry) ([]byte, error) {

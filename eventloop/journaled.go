@@ -102,8 +102,11 @@ func (l *Loop) births() bool {
 // takeOver goes on for a goroutine that a codec is ending, by runtime.Goexit,
 // while it holds the role: nothing of the batch has been handed to the Log.
 func (l *Loop) takeOver(written, rest []*entry) {
-	l.refuse(rest[0], fmt.Errorf("%w: its codec called runtime.Goexit", statemachine.ErrInput))
-	l.queue.putBack(rest[1:])
+	if e, err := rest[0], errors.New("its codec called runtime.Goexit"); !e.fails(err) { // else its machine is told that
+		l.refuse(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
+		rest = rest[1:]
+	}
+	l.queue.putBack(rest)
 	for _, e := range written {
 		e.time, e.seed = 0, 0
 	}
