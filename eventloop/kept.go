@@ -27,6 +27,8 @@ type kept struct {
 	Keys    []keptKey     `json:"keys,omitempty"`
 
 	Suspended []statemachine.Name `json:"suspended,omitempty"`
+
+	noted []notedKey // of which Keys is made
 }
 
 type keptTimer struct {
@@ -82,7 +84,7 @@ type keptProcess struct {
 
 // keep returns what a snapshot is to have. An error is a codec's.
 func (l *Loop) keep() (*kept, error) {
-	k := &kept{ID: l.ids[1], Sent: l.sent, Keys: l.keepKeys()}
+	k := &kept{ID: l.ids[1], Sent: l.sent, noted: l.noteKeys()}
 	for _, t := range l.lastingTimers() {
 		k.addTimer(t)
 	}

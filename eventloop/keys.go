@@ -357,31 +357,67 @@ type keptKey struct {
 	From   uint64             `json:"from,omitempty"` // it waits for a later step's reply
 }
 
-// keepKeys returns the keys of all processes whose state is kept.
-func (l *Loop) keepKeys() []keptKey {
-	var all []keptKey
+// notedKey is a key that a snapshot is to have. What it says does not change once
+// it is done; until then from is all that is looked at.
+type notedKey struct {
+	*keyed
+	from uint64
+}
+
+// noteKeys takes note of the keys of all processes whose state is kept. There may
+// be very many, while the loop stands still.
+func (l *Loop) noteKeys() []notedKey {
+	all := make([]notedKey, 0, len(l.windows[0].order)+len(l.windows[1].order))
+	kept := map[statemachine.Name]bool{}
 	for i := range l.windows {
+		for name := range l.windows[i].keys {
+			kept[name] = l.keepsKeys(name)
+		}
+		proc, is := statemachine.Name(""), false
 		for _, k := range l.windows[i].order {
-			if k.gone || !l.keepsKeys(k.proc) {
+			if k.proc != proc {
+				proc, is = k.proc, kept[k.proc]
+			}
+			if k.gone || !is {
 				continue
 			}
-			s := keptKey{Proc: k.proc, Key: []byte(k.key), Sum: k.sum[:], Out: k.out}
-			var exit *statemachine.ExitError
-			switch {
-			case !k.done:
-				s.From = uint64(k.by.from)
-			case errors.As(k.failed, &exit):
-				s.Exit, s.Class = true, exit.Reason.Class
-				if exit.Reason.Detail != nil {
-					s.Failed = exit.Reason.Detail.Error()
-				}
-			case k.failed != nil:
-				s.Failed = k.failed.Error()
+			n := notedKey{keyed: k}
+			if !k.done {
+				n.from = uint64(k.by.from)
 			}
-			all = append(all, s)
+			all = append(all, n)
 		}
 	}
 	return all
+}
+
+// keepKeys returns what a snapshot has of the keys, on any goroutine.
+func keepKeys(noted []notedKey) []keptKey {
+	all := make([]keptKey, 0, len(noted))
+	for _, k := range noted {
+		s := keptKey{Proc: k.proc, Key: []byte(k.key), Sum: k.sum[:], From: k.from}
+		if k.from == 0 {
+			s.Out = k.out
+			s.fails(k.failed)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// fails notes the error that the input was answered with, if there was one.
+func (s *keptKey) fails(err error) {
+	var exit *statemachine.ExitError
+	switch {
+	case err == nil:
+	case errors.As(err, &exit):
+		s.Exit, s.Class = true, exit.Reason.Class
+		if exit.Reason.Detail != nil {
+			s.Failed = exit.Reason.Detail.Error()
+		}
+	default:
+		s.Failed = err.Error()
+	}
 }
 
 // keepsKeys reports whether the keys of a process are kept: as long as its state

@@ -282,15 +282,15 @@ func TestOnceAbandoned(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			called := inBackground(func() error {
 				out, err := a.Once(fmt.Sprint(i)).Call(ctx, input{Add: 1})
-				if out != (output{}) {
+				if err != nil && out != (output{}) {
 					t.Errorf("%+v, with an error", out)
 				}
 				return err
 			})
 			cancel()
 			log.release()
-			if err := <-called; !errors.Is(err, statemachine.ErrDeadline) || statemachine.OutcomeOf(err) != statemachine.Unknown {
-				t.Errorf("%v; want ErrDeadline, unknown", err)
+			if err := <-called; err != nil && statemachine.OutcomeOf(err) != statemachine.Unknown { // or it was in time
+				t.Errorf("%v; want unknown", err)
 			}
 			synctest.Wait()
 		}

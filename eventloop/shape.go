@@ -338,6 +338,7 @@ func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
 	}
 	return func() []byte {
 		s.Tree = tree()
+		s.Kept.Keys = keepKeys(s.Kept.noted)
 		data, err := json.Marshal(s)
 		if err != nil {
 			panic(err) // it is made of JSON
