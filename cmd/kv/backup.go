@@ -20,6 +20,14 @@ type backup struct {
 	Copy string `arg:"" help:"The copy to make, which must not exist: a file like any other." type:"path"`
 }
 
+// Validate checks the flags beyond their types.
+func (b *backup) Validate() error {
+	if b.Data != "" {
+		return nil
+	}
+	return checkAddr(b.Addr)
+}
+
 // Run makes the copy. It is there, checked and on disk, or not at all.
 func (b *backup) Run(ctx context.Context, std *streams) error {
 	if b.Data == "" {

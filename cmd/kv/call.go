@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -25,6 +27,19 @@ func (c *call) Validate() error {
 	if c.Timeout <= 0 {
 		return fmt.Errorf("--timeout=%v: must be more than 0", c.Timeout)
 	}
+	return checkAddr(c.Addr)
+}
+
+// checkAddr refuses what is no address of a server, such as a whole URL, before
+// anybody is asked what it means.
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("--addr=%s: must be a host and the number of a port, as 127.0.0.1:8080", addr)
+	}
 	return nil
 }
 
@@ -40,12 +55,14 @@ func (c *call) Run(std *streams) error {
 	}
 	req.SetRequestURI("http://" + c.Addr + "/v1/call/" + url.PathEscape(string(c.Name)))
 	req.SetBodyString(c.JSON)
-	client := fasthttp.Client{MaxIdemponentCallAttempts: 1, DisablePathNormalizing: true}
+	client := fasthttp.Client{MaxIdemponentCallAttempts: 1, DisablePathNormalizing: true, DialDualStack: true}
 	if err := client.DoTimeout(req, res, c.Timeout+time.Second); err != nil {
 		return fmt.Errorf("calling %s at %s: %w", c.Name, c.Addr, err)
 	}
 	if res.StatusCode() == fasthttp.StatusOK {
-		fmt.Fprintf(std.out, "%s\n", res.Body())
+		if _, err := fmt.Fprintf(std.out, "%s\n", res.Body()); err != nil {
+			return fmt.Errorf("%s at %s has answered, but it cannot be printed: %w (applied)", c.Name, c.Addr, err)
+		}
 		return nil
 	}
 	var problem struct{ Title, Detail, Outcome string }
