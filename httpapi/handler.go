@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -29,7 +30,7 @@ type request struct {
 
 // handle answers a request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	if s.draining.Load() {
+	if s.draining.Load() || isLast(&ctx.Request.Header) {
 		closeAfter(ctx)
 	}
 	r, p := s.check(ctx)
@@ -59,6 +60,33 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	default:
 		s.sys(ctx, r)
 	}
+}
+
+// isLast reports whether the connection must be closed after a request where fasthttp,
+// which knows only a Connection that is "close" and no more, would keep it: "Close",
+// and one option of several (RFC 9110, section 7.6.1); and where both a length and
+// chunks said how long the body is, so that a proxy may have seen another end of it
+// than we (RFC 9112, section 6.1).
+func isLast(h *fasthttp.RequestHeader) bool {
+	chunked := len(h.Peek("Transfer-Encoding")) > 0
+	if !chunked && (h.ConnectionClose() || len(h.Peek("Connection")) == 0) {
+		return false
+	}
+	for line := range bytes.Lines(h.RawHeaders()) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if chunked && equalFold(name, "content-length") {
+			return true
+		}
+		if !equalFold(name, "connection") {
+			continue
+		}
+		for option := range bytes.SplitSeq(value, []byte(",")) {
+			if equalFold(bytes.TrimSpace(option), "close") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // closeAfter has the connection closed after the answer to this request, in a

@@ -275,3 +275,36 @@ func (w *wire) hearsOrIsReset() (int, error) {
 	}
 	return resp.StatusCode, nil
 }
+
+// TestConnectionIsClosed checks that every spelling of Connection: close closes the
+// connection, behind an answer that says so, and that nothing behind such a request
+// is taken for another. So does a body of which two ends are announced.
+func TestConnectionIsClosed(t *testing.T) {
+	f := serve(t, Config{}, eventloop.Config{})
+	chunked := "POST /v1/call/kv HTTP/1.1\nHost: localhost\n" + asJSON + "\n%sTransfer-Encoding: chunked\n\n" +
+		fmt.Sprintf("%x\n%s\n0\n\n", len(lookupBody), lookupBody)
+	for _, header := range []string{
+		"Connection: close", "connection: close", "Connection: Close", "Connection: keep-alive, close",
+		"Connection: close, te", "Connection: te ,\tCLOSE ", "Connection: close\nConnection: keep-alive",
+	} {
+		w := f.dial()
+		w.say(strings.Replace(lookup, "\n", "\n"+header+"\n", 1) + lookup)
+		if r := w.hear("POST"); r.StatusCode != 200 || !r.Close {
+			t.Errorf("%s: %d, close: %v", header, r.StatusCode, r.Close)
+		}
+		w.ends()
+	}
+	w := f.dial()
+	w.say(fmt.Sprintf(chunked, "content-length: 3\n") + lookup)
+	if r := w.hear("POST"); r.StatusCode != 200 || !r.Close {
+		t.Errorf("a length and chunks: %d, close: %v", r.StatusCode, r.Close)
+	}
+	w.ends()
+	w = f.dial()
+	w.say(strings.Replace(lookup, "\n", "\nConnection: closed, x-close\n", 1))
+	if r := w.hear("POST"); r.Close {
+		t.Error("closed is no close")
+	}
+	w.say(lookup)
+	w.hear("POST").is(t, 200, notFound)
+}
