@@ -29,7 +29,8 @@
 //
 // What encoding/json alone knows how to encode travels in msgpack as the native
 // form of its JSON: types with MarshalJSON or MarshalText, structs with
-// embedded fields or a ",string" tag. A []byte within those is base64 text.
+// embedded fields or a ",string" tag. A []byte within those is base64 text,
+// and what is wrong in them is said in encoding/json's words, often without the place.
 //
 // # What is accepted
 //
@@ -48,6 +49,7 @@
 //     even of 1.0; floats take any number in their range, and round.
 //   - An array with too many elements for a Go array loses the rest, one with
 //     too few leaves the rest zero.
+//   - An unpaired surrogate ("\ud800") in JSON becomes U+FFFD, but for that of a Raw.
 //   - Text is UTF-8, in documents and in values that are encoded.
 //   - NaN and the infinities are refused, both ways and in both formats.
 //   - Interface types other than a Union's are refused when the codec is made.

@@ -20,7 +20,9 @@ import (
 //     *CrashError, when the input crashed the process;
 //   - unknown: ErrDeadline, when ctx ended while the input was being journaled
 //     or stepped; ErrJournal;
-//   - applied: ErrOutput.
+//   - applied: ErrOutput; an *ExitError, when the process ended without a reply;
+//     and ErrDeadline, when ctx ended while the machine kept the caller waiting
+//     (Effects.NoReply).
 //
 // Any goroutine may call it, except from inside a machine or OnEvent.
 func (l *Loop) Call(ctx context.Context, name statemachine.Name, f codec.Format, body []byte, out codec.Format, dst []byte) ([]byte, error) {

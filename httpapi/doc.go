@@ -131,7 +131,7 @@
 // unknown, says what became of the input; process, where there is one, is the
 // name of the process. All types begin with urn:lineshaft:error: and continue
 //
-//	400  malformed-request             not HTTP/1.1, or its body ends early
+//	400  malformed-request             not well-formed HTTP/1, or its body ends early
 //	400  malformed-path                a bad percent-encoding
 //	400  malformed-timeout             Request-Timeout is no positive duration
 //	400  malformed-idempotency-key     Idempotency-Key is empty, too long or there twice
@@ -159,7 +159,7 @@
 //	422  not-changed                   the new machine could not take over the state; the old one stays
 //	431  headers-too-large             with the request line, longer than ReadBufferBytes
 //	500  crash                         the input crashed the process; it was not applied
-//	500  process-ended                 applied, but the input ended the process without a reply
+//	500  process-ended                 applied, but the process, or the program, ended before its reply
 //	500  bad-output                    applied, but the output cannot be encoded
 //	500  internal                      any other error
 //	503  overloaded                    the queue stayed full until the deadline
@@ -167,8 +167,9 @@
 //	503  journal-failed                outcome unknown
 //	503  backup-runs                   there is one backup at a time
 //	503  too-many-connections          more than MaxConns
-//	504  deadline                      outcome not_applied or unknown; applied, if only the child's
-//	                                   Info did not become known in time
+//	504  deadline                      outcome not_applied or unknown; applied, if the machine keeps the
+//	                                   caller waiting (NoReply), or if only the child's Info did not
+//	                                   become known in time
 //
 // Every 503 has a Retry-After. Status 429 is kept for limits by client, which
 // there are none of yet. What is refused without its body having been read
@@ -176,12 +177,14 @@
 //
 // # Limits
 //
-// Each is a field of [Config]. A client that sends half a request is let go
-// after ReadTimeout, one that does not read its answer, or a part of a backup,
-// after WriteTimeout, one
-// that says nothing after IdleTimeout. A body that is too large is refused
-// before it is read, and with Expect: 100-continue before it is sent. There is
-// no goroutine for a request, only one for a connection.
+// Each is a field of [Config]. A client that sends half a request, or nothing at
+// all on a new connection, is let go after ReadTimeout, one that does not read its
+// answer, or a part of a backup, after WriteTimeout, one that says nothing more
+// after IdleTimeout. A body that is too large is refused before it is read, and with
+// Expect: 100-continue before it is sent; one that is not has its memory as soon as
+// its length is announced, so that MaxConns clients, who need not send it, take
+// MaxConns times MaxBodyBytes: 4 GiB by the defaults. There is no goroutine for a
+// request, only one for a connection.
 //
 // # Security
 //

@@ -31,7 +31,7 @@ const (
 	// Message: the function Message returns, whatever the message: also one that
 	// the machine has not asked for.
 	Message Rule = "message"
-	// RoundTrip: inputs, outputs and states come back from their encodings, in
+	// RoundTrip: inputs, outputs that somebody gets, and states come back from their encodings, in
 	// both formats, as what they were.
 	RoundTrip Rule = "codec round trip"
 	// Restored: a state that comes back from its encoding answers further
