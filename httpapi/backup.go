@@ -24,6 +24,10 @@ func (s *Server) backup(ctx *fasthttp.RequestCtx) {
 		ctx.Response.Header.SetContentType(backupType)
 		return
 	}
+	if !ctx.Request.Header.IsHTTP11() { // what such a client would keep are the chunks, too
+		notApplied(malformedRequest, "a backup has no length, and is sent in chunks: ask for it by HTTP/1.1").send(ctx)
+		return
+	}
 	select {
 	case s.copying <- struct{}{}:
 	default:

@@ -33,6 +33,9 @@ func TestBackup(t *testing.T) {
 		t.Errorf("headers: %v", r.Header)
 	}
 	f.do("HEAD", "/v1/backup", "").is(t, 200, "")
+	w := f.dial()
+	w.say("GET /v1/backup HTTP/1.0\nHost: localhost\n\n") // knows no chunks
+	w.hear("GET").refused(t, 400, "malformed-request", "not_applied")
 	f.do("POST", "/v1/backup", "{}", asJSON).refused(t, 405, "method-not-allowed", "not_applied")
 	f.do("GET", "/v1/backup", "", "Host: example.org").refused(t, 403, "foreign-host", "not_applied")
 

@@ -51,7 +51,7 @@
 //
 //	GET /v1/backup             a copy of all that the application keeps
 //
-// in its own format, one at a time. It has no length: a body that ends without
+// in its own format, one at a time. It has no length, so that it needs HTTP/1.1: a body that ends without
 // the last chunk is not whole.
 //
 // HEAD is answered where GET is. A name is the rest of the path as it was sent,
