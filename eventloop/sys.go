@@ -37,8 +37,9 @@ type sys struct {
 }
 
 // Suspend has no callback of a worker run until Resume, or the end of its life
-// (OTP: sys:suspend): inputs and messages wait, as many as Config.QueueLen, those
-// of callers whose context has ended too: their outcome is unknown. What ends it
+// (OTP: sys:suspend): inputs and messages wait, as many as Config.QueueLen and, where
+// they are journaled, twice that and a batch, those of callers whose context has
+// ended too: their outcome is unknown. What ends it
 // (its supervisor, StopProcess, Kill, an exit of who it is linked to) ends it all
 // the same, and its Terminate runs; what waited is stepped by its next life, if
 // there is one. While inputs that are in the journal wait, that is not truncated.
