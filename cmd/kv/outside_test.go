@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -45,6 +46,72 @@ func TestReadersGo(t *testing.T) {
 	out, err := command("export", file).Output()
 	if want := `{"process":"kv1","state":{"x":1}}`; err != nil || !strings.Contains(string(out), want) {
 		t.Errorf("saved: %q, %v; want %s", out, err, want)
+	}
+}
+
+// Whoever should read what the server logs may never do so: it serves all the same,
+// and stops in order.
+func TestStuckLog(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	for err == nil { // until it is full
+		_, err = w.Write(make([]byte, 1024))
+	}
+	w.SetWriteDeadline(time.Time{})
+	for err = nil; err == nil; {
+		w.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		_, err = w.Write([]byte{0})
+	}
+	cmd := command("--addr=127.0.0.1:0", "--data="+filepath.Join(t.TempDir(), "kv.db"))
+	cmd.Stderr = w
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ends := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	defer ends.Stop()
+	text, _ := bufio.NewReader(out).ReadString('\n')
+	wantAnswer(t, client(t), address.FindString(text), "kv1", `{"store":{"key":"x","value":1}}`, `{"ok":{}}`)
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the end of a server whose log is full: %v", err)
+	}
+}
+
+// blocked is a Writer that waits to be allowed each Write.
+type blocked struct {
+	allowed chan struct{}
+	lockedBuffer
+}
+
+func (b *blocked) Write(p []byte) (int, error) {
+	<-b.allowed
+	return b.lockedBuffer.Write(p)
+}
+
+func TestPatient(t *testing.T) {
+	b := &blocked{allowed: make(chan struct{})}
+	p := newPatient(b)
+	const more = 10
+	for i := range 1 + logLines + more {
+		fmt.Fprintf(p, "%d\n", i)
+	}
+	close(b.allowed)
+	for p.stuck.Load() || len(p.lines) > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Fprintln(p, "end")
+	text := b.String()
+	want := fmt.Sprintf("0\nkv: %d lines of the log were lost here, since nobody read it\n1\n", more)
+	if !strings.HasPrefix(text, want) || !strings.HasSuffix(text, fmt.Sprintf("\n%d\nend\n", logLines)) {
+		t.Errorf("%.200q … %q", text, text[max(0, len(text)-50):])
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *serve) Validate() error {
 // Run serves until ctx ends, or the root supervisor gives up.
 func (s *serve) Run(ctx context.Context, std *streams) (err error) {
 	signal.Ignore(syscall.SIGPIPE) // who reads the log may go: that must not end the server, least of all while it stops
-	log := slog.New(slog.NewTextHandler(std.err, nil))
+	log := slog.New(slog.NewTextHandler(newPatient(std.err), nil))
 	ln, err := net.Listen("tcp", s.Addr)
 	if err != nil {
 		return err
