@@ -100,14 +100,21 @@ func TestPatient(t *testing.T) {
 	b := &blocked{allowed: make(chan struct{})}
 	p := newPatient(b)
 	const more = 10
+	wait := func(until func() bool) {
+		for ends := time.Now().Add(30 * time.Second); !until() && time.Now().Before(ends); {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	for i := range 1 + logLines + more {
 		fmt.Fprintf(p, "%d\n", i)
+		if i == 0 {
+			wait(func() bool { return len(p.lines) == 0 }) // it is being written
+		}
 	}
 	close(b.allowed)
-	for p.stuck.Load() || len(p.lines) > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	wait(func() bool { return !p.stuck.Load() && len(p.lines) == 0 })
 	fmt.Fprintln(p, "end")
+	wait(func() bool { return strings.HasSuffix(b.String(), "end\n") })
 	text := b.String()
 	want := fmt.Sprintf("0\nkv: %d lines of the log were lost here, since nobody read it\n1\n", more)
 	if !strings.HasPrefix(text, want) || !strings.HasSuffix(text, fmt.Sprintf("\n%d\nend\n", logLines)) {
