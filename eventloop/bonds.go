@@ -119,7 +119,7 @@ func (l *Loop) link(p *process, name statemachine.Name, derived bool) {
 func (l *Loop) unlink(p *process, name statemachine.Name, derived bool) {
 	if to := l.procs.here(name); to != nil && to != p {
 		to.untell(p)
-		if to.derives() && !derived {
+		if to.derives() && !derived && to.lives() {
 			l.bind(p, to, false)
 		} else {
 			p.untell(to)

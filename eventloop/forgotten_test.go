@@ -167,3 +167,15 @@ func TestVerifyAChildThatAMachineAdded(t *testing.T) {
 		}
 	})
 }
+
+// A process that is not journaled may unlink one that was never started.
+func TestUnlinkOfAProcessThatWasNeverStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ignored := supervisor.Supervisor{Name: "s", Init: func() error { return statemachine.ErrIgnore },
+			Children: []supervisor.Child{worker("d", theDiarist)}}
+		s := &stage{t, start(t, always(new(journal.Memory), worker("v", theVolatile), ignored))}
+		if got := s.do("v", do{Word: "unlink", Name: "d"}); got != "unlink" {
+			t.Error(got)
+		}
+	})
+}
