@@ -118,20 +118,31 @@ func (l *Loop) submitEntry(ctx context.Context, e *entry, p *process, x any, cas
 
 // await waits for the answer to e, which the loop has.
 func (l *Loop) await(ctx context.Context, e *entry, room bool) error {
-	select {
-	case <-e.done:
-	default:
-		select {
-		case <-e.done:
-		case <-ctx.Done():
-			return l.abandon(ctx, e, room)
-		}
+	if gone := ctx.Done(); gone == nil {
+		<-e.done // costs less than to wait for either of two
+	} else if !e.over(gone) {
+		return l.abandon(ctx, e, room)
 	}
 	err := e.err
 	if !e.cast { // the loop may still have to step a cast
 		l.queue.recycle(e)
 	}
 	return err
+}
+
+// over waits until e is answered, and then returns true, or else until gone is closed.
+func (e *entry) over(gone <-chan struct{}) bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+	}
+	select {
+	case <-e.done:
+		return true
+	case <-gone:
+		return false
+	}
 }
 
 // abandon ends the wait for e because ctx has ended.

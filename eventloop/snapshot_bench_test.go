@@ -77,7 +77,7 @@ func BenchmarkCallDuringSnapshot(b *testing.B) {
 		log := &savedLog{Log: file, began: make(chan struct{}, 1), ended: make(chan struct{}, 1)}
 		cfg := always(log, worker("hoarder", hoarder()))
 		cfg.SnapshotEntries = 1 << 30
-		cfg.SnapshotBytes = 256 << 10
+		cfg.SnapshotBytes = 1 << 20 // some seconds of calls
 		loop, err := eventloop.Start(cfg)
 		if err != nil {
 			b.Fatal(err)
@@ -97,6 +97,9 @@ func BenchmarkCallDuringSnapshot(b *testing.B) {
 		<-log.began
 		<-log.ended
 		quiet := callUntil(b, r, time.After(*spell), nil)
+		if len(log.began) > 0 {
+			b.Fatal("a snapshot began before it should: -spell is too long")
+		}
 		for len(log.began) == 0 {
 			if _, err := r.Call(context.Background(), 0); err != nil {
 				b.Fatal(err)
