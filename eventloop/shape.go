@@ -75,10 +75,14 @@ func (s *shape) remove(child statemachine.Name) {
 		for sup := range below {
 			s.forgetBelow(sup)
 		}
-		// Should a like subtree be added, it is whole.
-		its := func(p place, _ bool) bool { return below[p.sup] }
-		maps.DeleteFunc(s.deleted, its)
+		s.restore(below)
 	}
+}
+
+// restore forgets what was deleted from supervisors that are no more: should a like
+// subtree be added, it is whole.
+func (s *shape) restore(sups map[statemachine.Name]bool) {
+	maps.DeleteFunc(s.deleted, func(p place, _ bool) bool { return sups[p.sup] })
 }
 
 // forgetBelow forgets what was added to sup and what was deleted from it,
@@ -148,8 +152,7 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 	if l.shape.added[child] != nil {
 		l.shape.remove(child)
 	} else {
-		below := supervisorsOf(spec)
-		maps.DeleteFunc(l.shape.deleted, func(p place, _ bool) bool { return below[p.sup] }) // should a like subtree be added, it is whole
+		l.shape.restore(supervisorsOf(spec))
 		l.shape.deleted[place{sup, child}] = true
 	}
 	for _, name := range names {
@@ -458,15 +461,14 @@ func (l *Loop) startAdded() {
 		if n == nil || l.ended != nil {
 			continue
 		}
-		switch there := l.tree.Node(name); {
-		case there == nil:
-			l.hand(n, &request{op: opStart, sup: a.sup, child: name, spec: l.present(a), record: a.record, boot: true})
-			l.settle()
-		default: // it was down, or a temporary child that had ended, when the addition took its name
+		if l.tree.Node(name) != nil { // it was down, or a temporary child that had ended, when the addition took its name
 			_, is := a.spec.(supervisor.Supervisor)
 			a.unstarted = true
 			tell(l, StartFailed{Name: name, Supervisor: is, Err: supervisor.ErrDuplicateName})
+			continue
 		}
+		l.hand(n, &request{op: opStart, sup: a.sup, child: name, spec: l.present(a), record: a.record, boot: true})
+		l.settle()
 	}
 	l.booting = false
 	l.settle()
