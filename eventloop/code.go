@@ -90,7 +90,7 @@ func (l *Loop) rerun() {
 	}
 }
 
-// alone reports whether e, in the journal, must be the only one that is in flight:
+// alone reports whether e, in the journal, must be the only one of its batch:
 // what is written before it has been stepped then, and what is written after it is
 // by the code and of the state that it has made. An exit signal is for one life:
 // whether that has ended is known once everything before has been stepped.

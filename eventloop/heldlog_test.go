@@ -97,11 +97,15 @@ func inBackground(f func() error) <-chan error {
 	return errs
 }
 
-// crashHeld crashes the process of r, with the commit of that held up.
+// crashHeld crashes the process of r, in a batch that gathers as long as the
+// commit of the one before it is held up.
 func crashHeld(h *heldLog, r ref) {
 	h.hold()
-	inBackground(func() error {
-		_, err := r.Call(context.Background(), input{Crash: "custom"})
-		return err
-	})
+	for _, in := range []input{{}, {Crash: "custom"}} {
+		inBackground(func() error {
+			_, err := r.Call(context.Background(), in)
+			return err
+		})
+		synctest.Wait()
+	}
 }

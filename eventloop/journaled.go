@@ -21,16 +21,14 @@ const (
 
 // disk is what the loop knows of its Log. The role guards it.
 type disk struct {
-	builders [2]journal.Builder // one is written while the other is being committed
-	turn     int                // which is written next
-	last     uint64             // the index of the last batch handed to the Log
-	time     int64              // the time of that batch
-	before   int64              // the time of the batch before it
-	tail     int64              // bytes of the batches since the last checkpoint
-	entries  int                // and their entries
-	saving   atomic.Bool        // a checkpoint is being saved
-	deleted  []string           // whose states are to be deleted by the next save
-	deleting []string           // the same, of the checkpoint that is being encoded
+	builder  journal.Builder // of the batch that is written or committed
+	last     uint64          // the index of the last batch handed to the Log
+	time     int64           // the time of that batch
+	tail     int64           // bytes of the batches since the last checkpoint
+	entries  int             // and their entries
+	saving   atomic.Bool     // a checkpoint is being saved
+	deleted  []string        // whose states are to be deleted by the next save
+	deleting []string        // the same, of the checkpoint that is being encoded
 
 	committed chan error // capacity 1: how the batch being committed went
 }
@@ -44,13 +42,9 @@ func (l *Loop) take(dst []*entry) []*entry {
 	if !l.journals() {
 		return l.queue.take(dst, l.cfg.BatchMax)
 	}
-	w := &l.disk.builders[l.disk.turn]
+	w := &l.disk.builder
 	now := l.clock.now()
 	w.Reset(now)
-	if l.births() {
-		(&request{op: opBehind, sup: l.cfg.Root.Name}).writeFact(w, &entry{}, now)
-	}
-	facts := w.Len()
 	var rest []*entry // taken, and not written
 	defer func() {
 		if len(rest) > 0 { // a codec has called runtime.Goexit, writing the first
@@ -65,7 +59,7 @@ func (l *Loop) take(dst []*entry) []*entry {
 		}
 		parted := false
 		for rest = taken; len(rest) > 0 && w.Size() < batchBytesMax; rest = rest[1:] {
-			if parted = l.parts(dst, rest[0]); parted {
+			if parted = parts(dst, rest[0]); parted {
 				break
 			}
 			if l.write(w, rest[0], now) {
@@ -78,25 +72,16 @@ func (l *Loop) take(dst []*entry) []*entry {
 			break
 		}
 	}
-	if w.Len() > facts {
+	if w.Len() > 0 {
 		l.append(w, now)
 	}
 	return dst
 }
 
-// parts reports whether e can not be in the batch of dst, or in flight with it:
-// one of them changes what the other is written, or read, by.
-func (l *Loop) parts(dst []*entry, e *entry) bool {
-	if len(dst) == 1 && dst[0].alone() || len(l.flight) == 1 && l.flight[0].alone() {
-		return true
-	}
-	return e.alone() && len(dst)+len(l.flight) > 0
-}
-
-// births reports whether what is committed and not applied may replace a process
-// by another of the same name: then what is written now is for the old one.
-func (l *Loop) births() bool {
-	return slices.ContainsFunc(l.flight, (*entry).journaled) // whose steps may ask for that
+// parts reports whether e can not be in the batch of dst: one of them changes
+// what the other is written, or read, by.
+func parts(dst []*entry, e *entry) bool {
+	return len(dst) > 0 && (dst[0].alone() || e.alone())
 }
 
 // takeOver goes on for a goroutine that a codec is ending, by runtime.Goexit,
@@ -111,7 +96,7 @@ func (l *Loop) takeOver(written, rest []*entry) {
 		e.time, e.seed = 0, 0
 	}
 	l.queue.putBack(written)
-	l.work(1) // with the flight as it was, committed
+	l.work(1)
 	l.exit()
 }
 
@@ -184,9 +169,8 @@ func seedOf(time int64, n int) uint64 { return (uint64(time)+uint64(n))*0x9e3779
 // append hands the batch to the Log.
 func (l *Loop) append(w *journal.Builder, now int64) {
 	b := w.Seal()
-	l.disk.turn ^= 1
 	l.disk.last++
-	l.disk.before, l.disk.time = l.disk.time, now
+	l.disk.time = now
 	l.disk.tail += int64(len(b.Bytes()))
 	l.disk.entries += b.Len()
 	l.syncing.Store(true)
@@ -328,11 +312,6 @@ func (l *Loop) checkpoint() {
 	if d.tail < l.cfg.SnapshotBytes && d.entries < l.cfg.SnapshotEntries || d.saving.Load() || l.changed || l.leaving || l.ended != nil || !l.tree.Quiet() {
 		return
 	}
-	for _, e := range l.flight {
-		if e.proc != nil && !e.proc.alive {
-			return // a replay must know what became of it, which is in the journal before it
-		}
-	}
 	for _, p := range l.procs.all() {
 		if p.dying != nil || p.alive && !p.ready {
 			return // its end is on its way to the journal
@@ -348,9 +327,6 @@ func (l *Loop) checkpoint() {
 		return
 	}
 	u := journal.Update{Index: d.last, Time: d.time, States: l.keptAll(), Delete: d.deleted}
-	if l.syncing.Load() {
-		u.Index, u.Time = u.Index-1, d.before // the batch that is being committed has not been applied
-	}
 	d.saving.Store(true)
 	d.tail, d.entries, d.deleted, d.deleting = 0, 0, nil, d.deleted
 	go l.save(u, app)

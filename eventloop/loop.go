@@ -1,6 +1,7 @@
 package eventloop
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -34,7 +35,6 @@ type Loop struct {
 	disk disk
 
 	flight []*entry // taken and not applied: being committed while syncing
-	spare  []*entry // room for the next flight
 	taken  []*entry // room for what is being written
 	batch  []*entry // being applied
 	pos    int      // the next of batch
@@ -71,25 +71,29 @@ type Loop struct {
 
 // work is the loop: take → commit → step → reply. The caller holds the role.
 // It returns when nothing is left to do, when what is left waits for a commit,
-// or, with none in flight, after some batches.
+// or, with nothing taken, after some batches.
 func (l *Loop) work(batches int) {
 	for ; batches > 0 || len(l.flight) > 0; batches-- {
-		if l.syncing.Load() && !l.committed() {
+		commits := l.syncing.Load()
+		if commits && !l.committed() {
 			return
 		}
-		committed, spare := l.flight, l.spare
-		l.flight, l.spare = nil, nil // whoever goes on after a Goexit has neither
-		if batches > 0 || l.journals() {
-			l.flight = committed // until take returns
-			l.flight = l.take(spare[:0])
+		batch := l.flight
+		l.flight = nil // whoever goes on after a Goexit has none
+		l.apply(batch)
+		if len(batch) > 0 {
+			l.checkpoint()
 		}
-		l.apply(committed)
-		l.spare = committed
-		if len(committed)+len(l.flight) == 0 {
+		if commits {
+			runtime.Gosched() // those who were answered can send again, and share the next commit
+		}
+		if batches > 0 || commits && l.journals() {
+			l.flight = l.take(batch[:0])
+		}
+		if len(batch)+len(l.flight) == 0 {
 			l.leave()
 			return
 		}
-		l.checkpoint()
 	}
 }
 

@@ -1,6 +1,7 @@
 package eventloop_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -240,4 +241,57 @@ func TestReplaySuspends(t *testing.T) {
 		}
 		wantSum(t, program(log.Reopen()), "q", 100)
 	})
+}
+
+// Earlier versions wrote a batch before the one before it was applied, and said so
+// by a record in front: then an input in it is for who had the name before.
+func TestReplayOfABatchOfAnEarlierVersion(t *testing.T) {
+	const behind = `{"op":13}`
+	for _, front := range []string{"", behind} {
+		synctest.Test(t, func(t *testing.T) {
+			log, m := new(journal.Memory), newMachine()
+			l := start(t, withAdded(log, m))
+			w := supervisor.Worker{Name: "w", Machine: m, Restart: supervisor.Temporary}
+			add(t, l, "root", w)
+			call(t, refTo(t, l, "w"), input{Add: 5})
+			if err := l.TerminateChild(t.Context(), "root", "w"); err != nil {
+				t.Fatal(err)
+			}
+			add(t, l, "root", w)
+			killed := log.Reopen()
+			var b journal.Builder
+			b.Reset(time.Now().UnixNano())
+			if front != "" {
+				b.Add(journal.KindChild, "root", []byte(front))
+			}
+			b.Add(journal.KindInput, "w", inputRecord(t, log))
+			appended := make(chan error)
+			killed.Append(b.Seal(), func(_ uint64, err error) { appended <- err })
+			if err := <-appended; err != nil {
+				t.Fatal(err)
+			}
+			want := 5
+			if front == behind {
+				want = 0
+			}
+			wantSum(t, withAdded(killed, m), "w", want)
+		})
+	}
+}
+
+// inputRecord returns the data of the only input in a journal.
+func inputRecord(t *testing.T, log *journal.Memory) (data []byte) {
+	t.Helper()
+	err := log.Reopen().Recover(func(journal.Snapshot) error { return nil }, func(_ uint64, b journal.Batch) error {
+		for e := range b.Entries() {
+			if e.Kind == journal.KindInput {
+				data = bytes.Clone(e.Data)
+			}
+		}
+		return nil
+	})
+	if err != nil || data == nil {
+		t.Fatalf("no input in the journal, %v", err)
+	}
+	return data
 }

@@ -45,7 +45,7 @@ const (
 	opOver     // only in the journal: a Terminate is over
 	opShutdown // the application is stopped
 	opCut      // Stop's context has ended
-	opBehind   // only in the journal: the batch was written before the one before it was applied
+	opBehind   // only in journals of earlier versions: the batch was written before the one before it was applied
 	opGoOn     // only in the journal: more letters are stepped
 	opExit     // an exit signal from outside
 	opReplaceState

@@ -155,7 +155,7 @@ func (l *Loop) recordStart() error {
 	failed := make(chan error, 1)
 	switch d := &l.disk; l.cfg.Durability {
 	case Always, AtShutdown:
-		w := &d.builders[d.turn]
+		w := &d.builder
 		now := l.clock.now()
 		w.Reset(now)
 		if err := w.Add(journal.KindStart, "", nil); err != nil {

@@ -25,12 +25,13 @@ func worker(name statemachine.Name, m *machine) supervisor.Worker {
 // keep the program from starting.
 func TestInputBehindDeletion(t *testing.T) {
 	m := newMachine(nil)
-	play(t, m, flat(supervisor.Supervisor{Name: "pool", Strategy: supervisor.SimpleOneForOne, Children: []supervisor.Child{worker("template", m)}}),
+	play(t, m, flat(worker("b", m), supervisor.Supervisor{Name: "pool", Strategy: supervisor.SimpleOneForOne, Children: []supervisor.Child{worker("template", m)}}),
 		func(s *scene) {
 			if _, err := s.loop.StartChild(context.Background(), "pool", supervisor.Worker{Name: "q"}); err != nil {
 				t.Fatal(err)
 			}
 			s.log.hold = true
+			s.call("b", input{Seq: 1}) // what follows shares a batch
 			gone := begin(func() error { return s.loop.TerminateChild(context.Background(), "pool", "q") })
 			late := s.call("q", input{Seq: 1})
 			s.log.release(false)
@@ -49,13 +50,14 @@ func TestInputBehindDeletion(t *testing.T) {
 // must not reach the new one in a replay.
 func TestInputBehindReplacement(t *testing.T) {
 	m := newMachine(nil)
-	play(t, m, flat(supervisor.Supervisor{Name: "pool", Strategy: supervisor.SimpleOneForOne, Children: []supervisor.Child{worker("template", m)}}),
+	play(t, m, flat(worker("b", m), supervisor.Supervisor{Name: "pool", Strategy: supervisor.SimpleOneForOne, Children: []supervisor.Child{worker("template", m)}}),
 		func(s *scene) {
 			ctx, q := context.Background(), supervisor.Worker{Name: "q"}
 			if _, err := s.loop.StartChild(ctx, "pool", q); err != nil {
 				t.Fatal(err)
 			}
 			s.log.hold = true
+			s.call("b", input{Seq: 1}) // what follows shares a batch
 			gone := begin(func() error { return s.loop.TerminateChild(ctx, "pool", "q") })
 			again := begin(func() error { _, err := s.loop.StartChild(ctx, "pool", q); return err })
 			late := s.call("q", input{Seq: 1})
@@ -95,9 +97,11 @@ func TestCrashBehindBrokenLog(t *testing.T) {
 	m := newMachine(nil)
 	play(t, m, flat(worker("a", m), worker("b", m)), func(s *scene) {
 		s.log.hold = true
+		s.call("b", input{Seq: 0}) // what follows shares a batch
 		first := s.call("b", input{Seq: 1})
 		crashed := s.call("a", input{Do: doCrashGet})
 		second := s.call("a", input{Seq: 2})
+		s.log.release(false)
 		s.log.release(true)
 		if err := first(); fateOf(err) != unknown {
 			t.Errorf("the call being committed: %v", err)
@@ -115,6 +119,7 @@ func TestWaitingOnBrokenLog(t *testing.T) {
 	m := newMachine(func() time.Duration { return time.Second })
 	play(t, m, flat(worker("a", m), worker("b", m)), func(s *scene) {
 		s.log.hold = true
+		s.call("b", input{Seq: 1})              // what follows shares a batch
 		s.call("a", input{Seq: 1, Do: doCrash}) // whose Terminate takes a second
 		waiting := s.call("a", input{Seq: 3})
 		s.log.release(false)
@@ -131,8 +136,9 @@ func TestWaitingOnBrokenLog(t *testing.T) {
 // the application stops.
 func TestStopWhileCastWaits(t *testing.T) {
 	m := newMachine(func() time.Duration { return time.Second })
-	play(t, m, flat(worker("a", m)), func(s *scene) {
+	play(t, m, flat(worker("a", m), worker("b", m)), func(s *scene) {
 		s.log.hold = true
+		s.call("b", input{Seq: 1}) // what follows shares a batch
 		s.call("a", input{Seq: 1, Do: doCrash})
 		cast := s.cast("a", input{Seq: 2})
 		s.log.release(false)
