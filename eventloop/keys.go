@@ -283,7 +283,7 @@ func (l *Loop) endKey(e *entry, err error) {
 		l.answerAgain(again, k)
 	}
 	k.also = nil
-	w.shrink(l.cfg.KeyBytes)
+	w.shrink(l.bounds.Keys)
 }
 
 // How an input was sent, in the journal: the first byte of the data of a

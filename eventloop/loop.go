@@ -52,6 +52,7 @@ type Loop struct {
 	pool     // their tasks
 
 	windows [2]window // of idempotency keys
+	bounds  bounds    // those of cfg; of a replay, those that the program had
 
 	shape    shape
 	orphans  map[statemachine.Name][]byte  // saved states of processes that the tree has not now

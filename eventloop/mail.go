@@ -145,7 +145,7 @@ func (l *Loop) noRoom(to *process, derived bool) error {
 func (l *Loop) full(p *process, derived bool) bool {
 	switch {
 	case derived && p.derives():
-		return l.post(true).list.n >= l.queue.bound || len(p.committed) >= l.queue.bound
+		return l.post(true).list.n >= l.bounds.Queue || len(p.committed) >= l.bounds.Queue
 	case p.derives():
 		return l.crossing.list.n >= l.queue.bound || l.queue.full(p)
 	}

@@ -220,7 +220,8 @@ func (l *Loop) replay(rec journal.Entry) error {
 	var err error
 	switch rec.Kind {
 	case journal.KindStart:
-		if err := l.newTree(); err != nil {
+		l.bounds = l.cfg.bounds()
+		if err := cmp.Or(l.bounds.read(rec.Data), l.newTree()); err != nil {
 			return err
 		}
 		l.startTree(p.time)

@@ -282,6 +282,7 @@ type savedShape struct {
 	None    []statemachine.Name                     `json:"none,omitempty"` // workers of the specs that have no process
 	Tree    json.RawMessage                         `json:"tree,omitempty"`
 	Kept    *kept                                   `json:"kept,omitempty"`
+	Bounds  *bounds                                 `json:"bounds,omitempty"` // earlier versions have none
 }
 
 // savedPlaces are children by supervisor.
@@ -323,7 +324,8 @@ type savedAddition struct {
 // states, the supervisors' memory too if it is taken in the middle of a run. The
 // function encodes it, on any goroutine. An error is that of a machine's codec.
 func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
-	s := savedShape{Gone: l.shape.deleted.saved(), Absent: l.shape.missing.saved(), Changed: maps.Clone(l.shape.changed)}
+	s := savedShape{Gone: l.shape.deleted.saved(), Absent: l.shape.missing.saved(), Changed: maps.Clone(l.shape.changed), Bounds: &bounds{}}
+	*s.Bounds = l.bounds
 	err = aside(l.cfg.Root.Name, "encode", func() (err error) { // codecs do
 		s.Kept, err = l.keep()
 		return err
@@ -363,6 +365,9 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 	l.shape.deleted = s.Gone.places(s.Deleted)
 	maps.Copy(l.shape.changed, s.Changed)
 	l.shape.none = s.None
+	if s.Bounds != nil {
+		l.bounds = *s.Bounds
+	}
 	l.shape.missing = s.Absent.places(s.Missing)
 	for _, a := range s.Added {
 		spec, err := l.cfg.decodeSpec(a.Spec)

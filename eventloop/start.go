@@ -47,6 +47,7 @@ func blankLoop(cfg Config) (*Loop, error) {
 	l.farewell = farewell
 	l.moment = statemachine.NewMoment(l.clock.now, l.goexit)
 	l.queue.bound = cfg.QueueLen
+	l.bounds = cfg.bounds()
 	l.disk.committed = make(chan error, 1)
 	l.shape = newShape()
 	l.orphans = map[statemachine.Name][]byte{}
@@ -158,7 +159,8 @@ func (l *Loop) recordStart() error {
 		w := &d.builder
 		now := l.clock.now()
 		w.Reset(now)
-		if err := w.Add(journal.KindStart, "", nil); err != nil {
+		l.bounds = l.cfg.bounds()
+		if err := w.Add(journal.KindStart, "", l.bounds.record()); err != nil {
 			return err
 		}
 		d.last++

@@ -144,7 +144,7 @@ func (v *verifier) batch(index uint64, b journal.Batch) error {
 func (v *verifier) entry(rec journal.Entry) error {
 	switch rec.Kind {
 	case journal.KindStart:
-		return nil
+		return new(bounds).read(rec.Data)
 	case journal.KindChild:
 		r, err := v.loop.readRequest(rec.Name, rec.Data)
 		if err != nil {
