@@ -48,7 +48,7 @@ func (l *Loop) take(dst []*entry) []*entry {
 	var rest []*entry // taken, and not written
 	defer func() {
 		if len(rest) > 0 { // a codec has called runtime.Goexit, writing the first
-			go l.takeOver(dst, rest)
+			go l.takeOver(dst, rest, now)
 		}
 	}()
 	for len(dst) < l.cfg.BatchMax && w.Size() < batchBytesMax {
@@ -85,17 +85,17 @@ func parts(dst []*entry, e *entry) bool {
 }
 
 // takeOver goes on for a goroutine that a codec is ending, by runtime.Goexit,
-// while it holds the role: nothing of the batch has been handed to the Log.
-func (l *Loop) takeOver(written, rest []*entry) {
+// while it holds the role: the batch ends before the entry that it was writing.
+func (l *Loop) takeOver(written, rest []*entry, now int64) {
 	if e, err := rest[0], errors.New("its codec called runtime.Goexit"); !e.fails(err) { // else its machine is told that
 		l.refuse(e, fmt.Errorf("%w: %w", statemachine.ErrInput, err))
 		rest = rest[1:]
 	}
 	l.queue.putBack(rest)
-	for _, e := range written {
-		e.time, e.seed = 0, 0
+	l.flight = written
+	if w := &l.disk.builder; w.Len() > 0 {
+		l.append(w, now)
 	}
-	l.queue.putBack(written)
 	l.work(1)
 	l.exit()
 }

@@ -59,14 +59,20 @@ func (b *Builder) AddFunc(kind Kind, name string, encode Encode) error {
 	}
 	// encode is given the spare room behind the entry's name and not the buffer, so that it cannot touch what is there.
 	n := len(b.buf)
+	ended := false
+	defer func() {
+		if !ended { // nor is there anything of it if encode panics, or ends the goroutine
+			b.buf = b.buf[:at]
+		}
+	}()
 	data, err := encode(b.buf[n:n:cap(b.buf)])
 	if err == nil {
 		err = b.checkRoom(len(data))
 	}
 	if err != nil {
-		b.buf = b.buf[:at]
 		return err
 	}
+	ended = true
 	if inPlace := len(data) > 0 && n < cap(b.buf) && &data[0] == &b.buf[:n+1][n]; inPlace {
 		b.buf = b.buf[:n+len(data)]
 	} else {
