@@ -170,6 +170,12 @@ func cutMessage(data []byte) (kind byte, id uint64, rest []byte, err error) {
 	return kind, id, data[1+n:], nil
 }
 
+// concernsLife reports whether a message is about one life of its process, and so
+// about nothing once that has ended.
+func concernsLife(data []byte) bool {
+	return len(data) > 0 && (data[0] == factLink || data[0] == factUnlink || data[0] == factAnswer)
+}
+
 // fullReason marks the class of a reason that is written in full. Those of
 // before have the text of their detail behind the class.
 const fullReason = 0x80

@@ -124,6 +124,9 @@ func (l *Loop) write(w *journal.Builder, e *entry, now int64) bool {
 		return e.post != l.post(true) || r.writeFact(w, e, now)
 	case e.kind == kindMessage:
 		return !p.journaled || l.writeMessage(w, e, now)
+	case (e.kind == kindBind || e.kind == kindAnswer) && p.gone.Load():
+		l.answer(e, nil) // that life has ended; the start of a program may not know the name
+		return false
 	case e.kind == kindBind:
 		return l.writeBind(w, e, now)
 	case e.kind == kindAnswer:

@@ -281,6 +281,8 @@ func (l *Loop) addressed(rec journal.Entry, e *entry) error {
 		return nil // it was refused: the process had ended for good
 	case p != nil && p.born > 0 && (p.born == l.past.index || l.past.behind && p.born+1 == l.past.index):
 		return nil // it was written for another, that had the name before
+	case rec.Kind == journal.KindMessage && concernsLife(rec.Data) && (p == nil || !p.Durable()):
+		return nil // earlier versions wrote that for processes that had ended for good
 	case p == nil || rec.Kind != journal.KindExit && !p.Durable():
 		return fmt.Errorf("%s is not, or no longer, a durable process of the tree; "+
 			"let the program that wrote the journal end in order before the tree is changed", rec.Name)
