@@ -221,7 +221,10 @@ func (l *Loop) replay(rec journal.Entry) error {
 	switch rec.Kind {
 	case journal.KindStart:
 		l.bounds = l.cfg.bounds()
-		if err := cmp.Or(l.bounds.read(rec.Data), l.newTree()); err != nil {
+		if err := l.bounds.read(rec.Data); err != nil {
+			return err
+		}
+		if err := l.newTree(); err != nil {
 			return err
 		}
 		l.startTree(p.time)

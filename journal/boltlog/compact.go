@@ -80,8 +80,11 @@ func (s *saver) compact(c *compaction) {
 func (s *saver) compactIfItPays() {
 	s.saved = false
 	l := s.log
+	if l.opts.CompactBytes < 0 {
+		return
+	}
 	before, used, err := s.sizes()
-	if err != nil || l.opts.CompactBytes < 0 || before < l.opts.CompactBytes || before <= 2*(2*used+s.tail) || runtime.GOOS == "windows" {
+	if err != nil || before < l.opts.CompactBytes || before <= 2*(2*used+s.tail) || runtime.GOOS == "windows" {
 		return // an error is told where it does harm
 	}
 	c := &compaction{done: make(chan error, 1)}
