@@ -179,3 +179,48 @@ func TestUnlinkOfAProcessThatWasNeverStarted(t *testing.T) {
 		}
 	})
 }
+
+// A child of a SimpleOneForOne supervisor whose Init ignores its start has no process,
+// before a checkpoint as behind it.
+func TestReplayCastsToAChildThatIgnored(t *testing.T) {
+	ignores := diarist()
+	ignores.Init = func(statemachine.Start[diary]) (diary, error) { return diary{}, statemachine.ErrIgnore }
+	pool := supervisor.Supervisor{Name: "pool", Strategy: supervisor.SimpleOneForOne, Children: []supervisor.Child{worker("template", ignores)}}
+	afterCheckpoint(t, []supervisor.Child{worker("a", theDiarist), pool}, "d", func(t *testing.T, l *eventloop.Loop) {
+		if running, err := l.StartChild(t.Context(), "pool", supervisor.Worker{Name: "d"}); running || err != nil {
+			t.Error(running, err)
+		}
+	})
+}
+
+// A child that was added and ignores the start of the next program can be deleted.
+func TestDeleteAnAddedChildThatIgnores(t *testing.T) {
+	mixed(t, func(s *drama) {
+		ignored := false
+		m := diarist()
+		m.Init = func(statemachine.Start[diary]) (diary, error) {
+			if ignored {
+				return diary{}, statemachine.ErrIgnore
+			}
+			return diary{}, nil
+		}
+		s.cfg.Machines["ignores"] = m
+		s.killed()
+		add(s.t, s.loop, "root", supervisor.Worker{Name: "d", Machine: m, Restart: supervisor.Temporary})
+		if err := s.loop.Stop(context.Background()); err != nil {
+			s.t.Error(err)
+		}
+		ignored = true
+		s.killed()
+		wantTree(s.t, s.loop, "root(a)")
+		if err := s.loop.DeleteChild(context.Background(), "root", "d"); err != nil {
+			s.t.Error(err)
+		}
+		if err := s.loop.Stop(context.Background()); err != nil {
+			s.t.Error(err)
+		}
+		ignored = false
+		s.killed()
+		wantTree(s.t, s.loop, "root(a)")
+	}, "a")
+}

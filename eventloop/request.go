@@ -237,7 +237,7 @@ func (l *Loop) reply(a *supervisor.Answer) {
 	case r.boot:
 		switch {
 		case known != nil:
-			known.unstarted = a.Err != nil
+			known.unstarted = a.Err != nil || l.tree.Node(r.child) == nil
 		case a.Err == nil && l.tree.Node(r.child) != nil: // its supervisor had been restarted meanwhile
 			l.shape.add(r)
 		}
@@ -251,7 +251,7 @@ func (l *Loop) reply(a *supervisor.Answer) {
 		l.forget(r.sup, r.child, known.spec)
 		a.Err = nil
 	}
-	if r.op == opStart && a.Err != nil && l.tree.Node(r.child) == nil {
+	if r.op == opStart && l.tree.Node(r.child) == nil { // that its Init gave ErrIgnore is no error
 		l.unstarted(r.spec)
 	}
 	if r.entry != nil {
