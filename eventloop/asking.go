@@ -199,6 +199,10 @@ func (l *Loop) inheritState(p, old *process) {
 			a.timer.proc = p
 		}
 	}
+	p.works, old.works = old.works, nil
+	for _, w := range p.works {
+		w.proc = p
+	}
 }
 
 // orphanedCalls answers the calls of which nothing is left but that they were

@@ -17,8 +17,10 @@ import (
 // codec reads what the old one's has written, through its Migrate if the Version
 // differs. It keeps everything else too: what waits for it, its timers, links,
 // callers and handles (Ref). Works that it has started are finished by their old
-// functions; Init and Terminate do not run. If the state cannot be taken over the
-// old machine stays.
+// functions; where inputs are journaled, the new machine's tasks of those names are
+// what writes and reads their results, and if it has none the process is told an
+// error. Init and Terminate do not run. If the state cannot be taken over the old
+// machine stays.
 //
 // The inputs and outputs of both must be of the same Go types, and both have State
 // codecs, or neither: that they do not is an ErrConflict, as is a process that is

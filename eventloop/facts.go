@@ -33,8 +33,8 @@ func (l *Loop) writeMessage(w *journal.Builder, e *entry, now int64) bool {
 		l.wait(e)
 		return false
 	}
-	if m, is := e.msg.(statemachine.Reply); is && m.Err == nil && l.procs.find(m.Name) == nil {
-		return l.unwritten(w, e, now, fmt.Errorf("%w any more", statemachine.ErrNoProcess)) // to encode it, and none to decode it
+	if err := l.undecodable(e); err != nil {
+		return l.unwritten(w, e, now, err)
 	}
 	err := w.AddFunc(journal.KindMessage, string(p.name), func(dst []byte) ([]byte, error) { return l.appendFact(dst, e) })
 	if err != nil {
@@ -43,6 +43,25 @@ func (l *Loop) writeMessage(w *journal.Builder, e *entry, now int64) bool {
 	e.time, e.seed = now, seedOf(now, w.Len())
 	return true
 }
+
+// undecodable says why nobody can encode the value of e, a message, nor decode it in
+// a replay; nil if somebody can.
+func (l *Loop) undecodable(e *entry) error {
+	switch m := e.msg.(type) {
+	case statemachine.Reply:
+		if m.Err == nil && l.procs.find(m.Name) == nil {
+			return fmt.Errorf("%w any more", statemachine.ErrNoProcess)
+		}
+	case statemachine.TaskDone:
+		if m.Err == nil && e.proc.Task(m.Task) == nil {
+			return noTask(m.Task)
+		}
+	}
+	return nil
+}
+
+// noTask says that a machine lacks the task of a work, which another has started.
+func noTask(name string) error { return fmt.Errorf("the machine has no task %q any more", name) }
 
 func (l *Loop) appendFact(dst []byte, e *entry) ([]byte, error) {
 	switch {

@@ -102,7 +102,7 @@ func (l *Loop) keep() (*kept, error) {
 		if !l.lasts(w.proc) {
 			continue
 		}
-		arg, err := w.task.AppendArg(nil, w.arg)
+		arg, err := w.appendArg(nil)
 		if err != nil {
 			return nil, fmt.Errorf("the argument of a task of %s: %w", w.proc.name, err)
 		}
@@ -234,13 +234,8 @@ func (l *Loop) restore(k *kept) error {
 		l.restoreTimer(t)
 	}
 	for _, s := range k.Works {
-		if p := l.procs.find(s.Proc); p != nil && p.Task(string(s.Name)) != nil {
-			task := p.Task(string(s.Name))
-			arg, err := task.DecodeArg(s.Arg)
-			if err != nil {
-				return fmt.Errorf("the argument of a task of %s: %w", s.Proc, err)
-			}
-			l.addWork(&work{id: s.ID, proc: p, name: string(s.Name), task: task, tag: string(s.Tag), arg: arg, retry: s.Retry, derived: isDerived(s.ID), at: s.At})
+		if err := l.restoreWork(s); err != nil {
+			return fmt.Errorf("the argument of a task of %s: %w", s.Proc, err)
 		}
 	}
 	for _, s := range k.Letters {
@@ -286,6 +281,22 @@ func (l *Loop) restoreCall(c keptCall) {
 		e.x, a.entry = to.Blank(), e
 		to.keep(e)
 	}
+}
+
+// restoreWork takes over a work, also one whose task the machine has not any more:
+// its end is told all the same, as it would be in a replay from the beginning.
+func (l *Loop) restoreWork(s keptWork) (err error) {
+	p := l.procs.find(s.Proc)
+	if p == nil {
+		return nil
+	}
+	w := &work{id: s.ID, proc: p, name: string(s.Name), tag: string(s.Tag), encoded: s.Arg, retry: s.Retry, derived: isDerived(s.ID), at: s.At}
+	if w.task = p.Task(w.name); w.task != nil {
+		w.encoded = nil
+		w.arg, err = w.task.DecodeArg(s.Arg)
+	}
+	l.addWork(w)
+	return err
 }
 
 func (l *Loop) restoreTimer(s keptTimer) {

@@ -134,7 +134,6 @@ func (l *Loop) begin() error {
 // started.
 func (l *Loop) begun() {
 	l.starts = false
-	l.resumeWorks()
 	l.arm()
 }
 

@@ -180,6 +180,7 @@ func (l *Loop) initialised(err error) {
 		clear(p.downs)
 		p.gen.Store(p.node.PID().Gen)
 		l.rewind(p)
+		l.resumeWorks(p)
 		l.carry(p, p.derives())
 		if l.queue.waits(p) {
 			l.revive(p)

@@ -1,9 +1,9 @@
 package eventloop
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -21,10 +21,11 @@ type pool struct {
 type work struct {
 	id      uint64
 	proc    *process
-	name    string // of the task
-	task    statemachine.AnyTask
+	name    string               // of the task
+	task    statemachine.AnyTask // what encodes the argument; nil if that was read by a machine without such a task
 	tag     string
 	arg     any
+	encoded []byte // the argument, if task is nil
 	retry   statemachine.Retry
 	derived bool
 	at      int64 // when it was started
@@ -115,6 +116,36 @@ func (l *Loop) hire() {
 	}
 }
 
+// adapt makes w one of the machine that its process runs now, which may be another
+// than the one that has started it.
+func (w *work) adapt() error {
+	task := w.proc.Task(w.name)
+	if task == nil {
+		return noTask(w.name)
+	}
+	if task == w.task {
+		return nil
+	}
+	return aside(w.proc.name, "decode", func() error {
+		data, err := w.appendArg(nil)
+		if err != nil {
+			return err
+		}
+		arg, err := task.DecodeArg(data)
+		if err == nil {
+			w.task, w.arg, w.encoded = task, arg, nil
+		}
+		return err
+	})
+}
+
+func (w *work) appendArg(dst []byte) ([]byte, error) {
+	if w.task == nil {
+		return append(dst, w.encoded...), nil
+	}
+	return w.task.AppendArg(dst, w.arg)
+}
+
 // try does the work once, on a goroutine of its own.
 func (l *Loop) try(w *work) {
 	w.task.Do(w.ctx, w.taskID(), w.arg, func(result any, err error) {
@@ -143,6 +174,11 @@ func (l *Loop) tried(w *work, result any, err error) {
 			return
 		}
 	}
+	l.endWork(w, result, err)
+}
+
+// endWork has the end of w told.
+func (l *Loop) endWork(w *work, result any, err error) {
 	if !l.lastWords() {
 		return // it is done again after the next start of the program, if the state lasts
 	}
@@ -162,7 +198,7 @@ func (l *Loop) tryAgain(w *work) {
 }
 
 // endWorks ends the works of p, whose life has ended. If the program ends too
-// they are done after its next start, where the state lasts.
+// they are done in its next life, where the state lasts.
 func (l *Loop) endWorks(p *process) {
 	for _, w := range p.works {
 		if l.leaving && l.lasts(p) {
@@ -173,16 +209,18 @@ func (l *Loop) endWorks(p *process) {
 	}
 }
 
-// resumeWorks begins those that a replay has found.
-func (l *Loop) resumeWorks() {
-	var found []*work
-	for _, w := range l.works {
-		if w.cancel == nil {
-			found = append(found, w)
-		}
+// resumeWorks begins those of p that were under way when the program ended: as p
+// lives again, so that there is somebody to be told.
+func (l *Loop) resumeWorks(p *process) {
+	if len(p.works) == 0 || l.replays() {
+		return
 	}
-	slices.SortFunc(found, func(a, b *work) int { return cmp.Compare(a.id, b.id) })
-	for _, w := range found {
+	for _, id := range slices.Sorted(maps.Keys(p.works)) {
+		w := p.works[id]
+		if err := w.adapt(); err != nil {
+			l.endWork(w, nil, fmt.Errorf("the work cannot be resumed: %w", err))
+			continue
+		}
 		l.beginWork(w)
 	}
 }

@@ -37,7 +37,9 @@ type TaskID string
 // be changed. Do is called on any goroutine, many at a time. Its ctx ends when
 // nobody waits for the result any more; it should then return. An error of it, a
 // panic and a runtime.Goexit are a try that failed. If the program ends before
-// the result is kept, do is called again after the next start, with the same id.
+// the result is kept, do is called again after the next start, with the same id,
+// when the process lives again. If its machine does not list a task of that name
+// any more, the work ends with an error.
 //
 // NewTask refuses nothing; Machine.Validate does.
 func NewTask[A, R any](name string, arg codec.Codec[A], result codec.Codec[R], do func(ctx context.Context, id TaskID, arg A) (R, error)) *Task[A, R] {
@@ -45,8 +47,9 @@ func NewTask[A, R any](name string, arg codec.Codec[A], result codec.Codec[R], d
 }
 
 // Start starts a work, and has its end told as TaskDone{tag}. Works of one tag
-// do not hinder one another. A nil task, and one that Machine.Tasks does not
-// list, is a crash of the step.
+// do not hinder one another. If the life of the process ends first, and the
+// program goes on, its ctx ends, and nothing is told. A nil task, and one that
+// Machine.Tasks does not list, is a crash of the step.
 func (t *Task[A, R]) Start(fx Recorder, tag string, arg A, r Retry) {
 	fx.Record(Effect{Kind: EffectStartTask, Name: Name(t.name), Tag: tag, Value: arg, Retry: r})
 }
