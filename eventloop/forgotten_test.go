@@ -23,14 +23,14 @@ import (
 // with that of a program that is started after kill -9.
 func afterCheckpoint(t *testing.T, children []supervisor.Child, name string, prepare func(t *testing.T, l *eventloop.Loop)) {
 	t.Helper()
+	checkpointAndCast(t, new(journal.Memory), children, name, prepare)
+}
+
+func checkpointAndCast(t *testing.T, mem *journal.Memory, children []supervisor.Child, name string, prepare func(t *testing.T, l *eventloop.Loop)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		mem := new(journal.Memory)
 		log := &heldLog{Log: mem}
-		program := func(log journal.Log) *stage {
-			c := eventloop.Config{Durability: eventloop.Always, Log: log, SnapshotBytes: 1,
-				Machines: map[string]statemachine.Server{"diarist": theDiarist}, Root: flat(children...)}
-			return &stage{t, start(t, c)}
-		}
+		program := func(log journal.Log) *stage { return &stage{t, start(t, diarists(log, children))} }
 		s := program(log)
 		prepare(t, s.loop)
 		for range 3 {
@@ -43,6 +43,26 @@ func afterCheckpoint(t *testing.T, children []supervisor.Child, name string, pre
 		again := program(mem.Reopen())
 		again.told("a", want)
 	})
+}
+
+// afterARestart is afterCheckpoint in the program that follows the one that prepare
+// was run in, and that ended in order.
+func afterARestart(t *testing.T, children []supervisor.Child, name string, prepare func(t *testing.T, l *eventloop.Loop)) {
+	t.Helper()
+	first := new(journal.Memory)
+	synctest.Test(t, func(t *testing.T) {
+		l := start(t, diarists(first, children))
+		prepare(t, l)
+		if err := l.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	checkpointAndCast(t, first.Reopen(), children, name, func(*testing.T, *eventloop.Loop) {})
+}
+
+func diarists(log journal.Log, children []supervisor.Child) eventloop.Config {
+	return eventloop.Config{Durability: eventloop.Always, Log: log, SnapshotBytes: 1,
+		Machines: map[string]statemachine.Server{"diarist": theDiarist}, Root: flat(children...)}
 }
 
 func TestReplayCastsToADeletedChild(t *testing.T) {
@@ -223,4 +243,16 @@ func TestDeleteAnAddedChildThatIgnores(t *testing.T) {
 		s.killed()
 		wantTree(s.t, s.loop, "root(a)")
 	}, "a")
+}
+
+// The workers of an addition whose name Config.Root's own child has, once the program
+// starts again, have no processes.
+func TestReplayCastsToAChildOfAnAdditionWithoutAName(t *testing.T) {
+	own := supervisor.Supervisor{Name: "s", Restart: supervisor.Temporary, Children: []supervisor.Child{worker("b", theDiarist)}}
+	afterARestart(t, []supervisor.Child{worker("a", theDiarist), own}, "d", func(t *testing.T, l *eventloop.Loop) {
+		if err := l.StopProcess(t.Context(), "s", statemachine.Shutdown); err != nil {
+			t.Error(err)
+		}
+		add(t, l, "root", supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("d", theDiarist)}})
+	})
 }

@@ -470,6 +470,7 @@ func (l *Loop) startAdded() {
 			_, is := a.spec.(supervisor.Supervisor)
 			a.unstarted = true
 			tell(l, StartFailed{Name: name, Supervisor: is, Err: supervisor.ErrDuplicateName})
+			l.unstarted(a.spec)
 			continue
 		}
 		l.hand(n, &request{op: opStart, sup: a.sup, child: name, spec: l.present(a), record: a.record, boot: true})
