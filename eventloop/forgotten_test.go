@@ -256,3 +256,50 @@ func TestReplayCastsToAChildOfAnAdditionWithoutAName(t *testing.T) {
 		add(t, l, "root", supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("d", theDiarist)}})
 	})
 }
+
+// That a cast to a process which is not journaled was not delivered is counted live
+// only: not in a replay, and not in one from a checkpoint.
+func TestReplayCountsWhatWasNotDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		casts := diarist()
+		casts.Init = func(s statemachine.Start[diary]) (diary, error) {
+			if s.Saved == nil {
+				return diary{}, nil
+			}
+			statemachine.To[do, string]("nobody").Cast(s.Fx, do{}) // with no room for another message
+			return *s.Saved, nil
+		}
+		mem := new(journal.Memory)
+		log := &heldLog{Log: mem}
+		c := always(log, worker("a", casts), worker("b", theDiarist), worker("v", theVolatile))
+		c.SnapshotBytes, c.QueueLen = 1, 1
+		s := &stage{t, start(t, c)}
+		if err := s.loop.Suspend(ctx, "v"); err != nil {
+			t.Fatal(err)
+		}
+		s.do("a", do{Word: "cast", Name: "v", Text: "x"})
+		if err := errors.Join(s.loop.Suspend(ctx, "a"), s.loop.TerminateChild(ctx, "root", "v")); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			synctest.Wait()
+			s.do("b", do{Word: "told", Text: "checkpoint"})
+		}
+		synctest.Wait()
+		log.setSaves(saveLost)
+		if err := s.loop.Kill(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		want, err := s.loop.GetState(ctx, "a", codec.JSON, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SnapshotBytes = 0
+		_, past := replay(t, c, mem)
+		if got := stateOf(t, past, "a"); got != string(want) {
+			t.Errorf("a replay has %s; live it was %s", got, want)
+		}
+	})
+}

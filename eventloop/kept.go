@@ -184,6 +184,7 @@ func namesOf(ps []*process) []statemachine.Name {
 func (l *Loop) keepLetter(all *[]keptLetter, e *entry) error {
 	s := keptLetter{Kind: uint8(e.kind), Time: e.time, Seed: e.seed, Tag: []byte(e.tag), Counted: e.counts != nil}
 	if p := e.proc; p != nil {
+		s.Counted = s.Counted && !(e.journaled() && e.counts == &p.refused[0]) // what went through the journal a replay does not count
 		s.To, s.Gone = p.name, p.gone.Load()
 		s.OfLife, s.Over = e.life != 0, !p.alive || e.life != p.life.Load()
 	}
