@@ -234,7 +234,7 @@ func (l *Loop) replay(rec journal.Entry) error {
 	default:
 		err = l.addressed(rec, e)
 	}
-	if err == nil && e.kind != kindNone {
+	if err == nil && e.journaled() { // also if nothing is to be done any more: letters are stepped for it, as they were live
 		l.owe(true)
 		l.run(e)
 		l.deliver(true)
@@ -257,6 +257,7 @@ func (l *Loop) recorded(rec journal.Entry, e *entry) error {
 		}
 	case opBehind:
 		l.past.behind = true
+		e.time = 0 // it was no entry of the loop
 	case opGoOn:
 		e.kind, e.post = kindGoOn, l.post(true)
 	default:

@@ -295,3 +295,29 @@ func inputRecord(t *testing.T, log *journal.Memory) (data []byte) {
 	}
 	return data
 }
+
+// A timer that was cancelled when its turn came has letters stepped all the same, live
+// as in a replay.
+func TestReplayOfATimerThatWasCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := new(journal.Memory)
+		log := &heldLog{Log: mem}
+		s := &stage{t, start(t, always(log, worker("a", theDiarist), worker("b", theDiarist)))}
+		s.do("a", do{Word: "timer", Text: "x", After: time.Second})
+		begin := func(name statemachine.Name, in do) {
+			s.begin(name, in)
+			synctest.Wait()
+		}
+		log.hold()
+		begin("b", do{Word: "told", Text: "first"}) // what follows is one batch
+		begin("a", do{Word: "casts-then", Name: "b", After: 200})
+		begin("a", do{Word: "cancel", Text: "x"})
+		time.Sleep(2 * time.Second)
+		begin("b", do{Word: "told", Text: "in between"})
+		log.release()
+		synctest.Wait()
+		want := s.do("b", do{Word: "diary"})
+		again := &stage{t, start(t, always(mem.Reopen(), worker("a", theDiarist), worker("b", theDiarist)))}
+		again.told("b", want)
+	})
+}
