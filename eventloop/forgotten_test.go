@@ -303,3 +303,33 @@ func TestReplayCountsWhatWasNotDelivered(t *testing.T) {
 		}
 	})
 }
+
+// A child that was deleted in a program before stays so when its supervisor is deleted
+// and the restart of that one's own supervisor brings it back; in a like subtree that is
+// added it is there.
+func TestDeletedBelowADeletedSupervisor(t *testing.T) {
+	mixed(t, func(s *drama) {
+		ctx := context.Background()
+		sub := supervisor.Supervisor{Name: "s", Children: []supervisor.Child{worker("d", theDiarist), worker("e", theDiarist)}}
+		s.cfg.Root.Children = append(s.cfg.Root.Children, supervisor.Supervisor{Name: "p", Children: []supervisor.Child{sub}})
+		s.killed()
+		remove := func(sup, child statemachine.Name) {
+			if err := errors.Join(s.loop.TerminateChild(ctx, sup, child), s.loop.DeleteChild(ctx, sup, child)); err != nil {
+				s.t.Error(err)
+			}
+		}
+		remove("s", "d")
+		s.killed()
+		remove("p", "s")
+		if err := s.loop.StopProcess(ctx, "p", statemachine.Crash(errDisk)); err != nil {
+			s.t.Error(err)
+		}
+		wantTree(s.t, s.loop, "root(a p(s(e)))")
+		s.killed()
+		wantTree(s.t, s.loop, "root(a p(s(e)))")
+		remove("p", "s")
+		add(s.t, s.loop, "root", sub)
+		s.killed()
+		wantTree(s.t, s.loop, "root(a p() s(d e))")
+	}, "a")
+}

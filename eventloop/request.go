@@ -242,6 +242,7 @@ func (l *Loop) reply(a *supervisor.Answer) {
 			l.shape.add(r)
 		}
 	case r.op == opStart && a.Err == nil && l.tree.Node(r.child) != nil:
+		l.shape.restore(supervisorsOf(r.spec))
 		l.shape.add(r)
 	case r.op == opDelete && a.Err == nil:
 		l.forget(r.sup, r.child, a.Spec)

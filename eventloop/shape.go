@@ -69,9 +69,6 @@ func (s *shape) remove(child statemachine.Name) {
 		delete(s.added, child)
 		delete(s.below[a.sup], child)
 		below := supervisorsOf(a.spec)
-		if len(below) == 0 {
-			return
-		}
 		for sup := range below {
 			s.forgetBelow(sup)
 		}
@@ -79,9 +76,12 @@ func (s *shape) remove(child statemachine.Name) {
 	}
 }
 
-// restore forgets what was deleted from supervisors that are no more: should a like
-// subtree be added, it is whole.
+// restore forgets what was deleted from supervisors that are no more, as they are
+// forgotten for good or a like subtree is added: that is whole.
 func (s *shape) restore(sups map[statemachine.Name]bool) {
+	if len(sups) == 0 {
+		return
+	}
 	maps.DeleteFunc(s.deleted, func(p place, _ bool) bool { return sups[p.sup] })
 }
 
@@ -152,7 +152,9 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 	if l.shape.added[child] != nil {
 		l.shape.remove(child)
 	} else {
-		l.shape.restore(supervisorsOf(spec))
+		for below := range supervisorsOf(spec) {
+			l.shape.forgetBelow(below) // the restart of sup may bring it back
+		}
 		l.shape.deleted[place{sup, child}] = true
 	}
 	for _, name := range names {
