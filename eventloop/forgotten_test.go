@@ -333,3 +333,38 @@ func TestDeletedBelowADeletedSupervisor(t *testing.T) {
 		wantTree(s.t, s.loop, "root(a p() s(d e))")
 	}, "a")
 }
+
+// A child whose name another had that did not start with the program is no child of
+// that one's supervisor, and stays when it ends.
+func TestAddedUnderTheNameOfOneThatDidNotStart(t *testing.T) {
+	mixed(t, func(s *drama) {
+		fails := false
+		m := diarist()
+		m.Init = func(statemachine.Start[diary]) (diary, error) {
+			if fails {
+				return diary{}, errDisk
+			}
+			return diary{}, nil
+		}
+		s.cfg.Machines["fails"] = m
+		s.cfg.Root.Children = append(s.cfg.Root.Children, supervisor.Supervisor{Name: "s"})
+		s.killed()
+		add(s.t, s.loop, "s", worker("d", m))
+		if err := s.loop.Stop(context.Background()); err != nil {
+			s.t.Error(err)
+		}
+		fails = true
+		s.killed()
+		wantTree(s.t, s.loop, "root(a s())")
+		add(s.t, s.loop, "root", worker("d", theDiarist))
+		if err := s.loop.StopProcess(context.Background(), "s", statemachine.Shutdown); err != nil {
+			s.t.Error(err)
+		}
+		wantTree(s.t, s.loop, "root(a s() d)")
+		if err := s.loop.Stop(context.Background()); err != nil {
+			s.t.Error(err)
+		}
+		s.killed()
+		wantTree(s.t, s.loop, "root(a s() d)")
+	}, "a")
+}

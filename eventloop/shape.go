@@ -56,6 +56,9 @@ func (s *shape) add(r *request) {
 }
 
 func (s *shape) put(child statemachine.Name, a *addition) {
+	if old := s.added[child]; old != nil { // it did not start with the program, and its name was free
+		delete(s.below[old.sup], child)
+	}
 	s.added[child] = a
 	if s.below[a.sup] == nil {
 		s.below[a.sup] = map[statemachine.Name]*addition{}
