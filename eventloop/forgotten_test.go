@@ -334,6 +334,16 @@ func TestDeletedBelowADeletedSupervisor(t *testing.T) {
 	}, "a")
 }
 
+func TestReplayCastsToAnAddedWorkerWithTheNameOfASupervisor(t *testing.T) {
+	own := supervisor.Supervisor{Name: "d", Restart: supervisor.Temporary}
+	afterARestart(t, []supervisor.Child{worker("a", theDiarist), own}, "d", func(t *testing.T, l *eventloop.Loop) {
+		if err := l.StopProcess(t.Context(), "d", statemachine.Shutdown); err != nil {
+			t.Error(err)
+		}
+		add(t, l, "root", worker("d", theDiarist))
+	})
+}
+
 // A child whose name another had that did not start with the program is no child of
 // that one's supervisor, and stays when it ends.
 func TestAddedUnderTheNameOfOneThatDidNotStart(t *testing.T) {

@@ -161,7 +161,7 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 		l.shape.deleted[place{sup, child}] = true
 	}
 	for _, name := range names {
-		if l.tree.Node(name) != nil {
+		if l.hasWorker(name) {
 			continue // another supervisor's child has taken the name
 		}
 		if p := l.procs.find(name); p != nil {
@@ -208,7 +208,7 @@ func (l *Loop) forgetBelow(sup statemachine.Name) {
 // of the name has a process all the same, as it would after a start.
 func (l *Loop) vacate(name statemachine.Name) {
 	p := l.procs.find(name)
-	if p == nil || p.alive || p.dying != nil || l.tree.Node(name) != nil {
+	if p == nil || p.alive || p.dying != nil || l.hasWorker(name) {
 		return
 	}
 	var w supervisor.Worker
@@ -222,6 +222,13 @@ func (l *Loop) vacate(name statemachine.Name) {
 	if is && l.procs.find(name) == nil {
 		l.addProcess(w, true)
 	}
+}
+
+// hasWorker reports whether the tree has a worker of that name: then the process of
+// the name is its.
+func (l *Loop) hasWorker(name statemachine.Name) bool {
+	n := l.tree.Node(name)
+	return n != nil && !n.IsSupervisor()
 }
 
 // specified returns the worker of that name of Config.Root, if it was not deleted.
