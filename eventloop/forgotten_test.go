@@ -344,6 +344,16 @@ func TestReplayCastsToAnAddedWorkerWithTheNameOfASupervisor(t *testing.T) {
 	})
 }
 
+func TestReplayCastsToAChildOfAnAdditionWhoseNameIsAnothers(t *testing.T) {
+	afterCheckpoint(t, []supervisor.Child{worker("a", theDiarist)}, "d", func(t *testing.T, l *eventloop.Loop) {
+		add(t, l, "root", supervisor.Supervisor{Name: "s", Restart: supervisor.Temporary, Children: []supervisor.Child{worker("d", theDiarist)}})
+		if err := l.StopProcess(t.Context(), "s", statemachine.Shutdown); err != nil {
+			t.Error(err)
+		}
+		add(t, l, "root", worker("s", theDiarist))
+	})
+}
+
 // A child whose name another had that did not start with the program is no child of
 // that one's supervisor, and stays when it ends.
 func TestAddedUnderTheNameOfOneThatDidNotStart(t *testing.T) {

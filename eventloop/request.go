@@ -242,6 +242,9 @@ func (l *Loop) reply(a *supervisor.Answer) {
 			l.shape.add(r)
 		}
 	case r.op == opStart && a.Err == nil && l.tree.Node(r.child) != nil:
+		if known != nil {
+			l.supersede(known)
+		}
 		l.shape.restore(supervisorsOf(r.spec))
 		l.shape.add(r)
 	case r.op == opDelete && a.Err == nil:

@@ -56,9 +56,6 @@ func (s *shape) add(r *request) {
 }
 
 func (s *shape) put(child statemachine.Name, a *addition) {
-	if old := s.added[child]; old != nil { // it did not start with the program, and its name was free
-		delete(s.below[old.sup], child)
-	}
 	s.added[child] = a
 	if s.below[a.sup] == nil {
 		s.below[a.sup] = map[statemachine.Name]*addition{}
@@ -268,6 +265,16 @@ func (l *Loop) orphan(p *process) {
 	l.procs.remove(p)
 	l.forgetState(p)
 	delete(l.shape.changed, p.name)
+}
+
+// supersede forgets an addition that is not in the tree, as another has its name
+// now. The states of its workers stay saved.
+func (l *Loop) supersede(a *addition) {
+	for sup := range supervisorsOf(a.spec) {
+		l.forgetBelow(sup)
+	}
+	l.shape.remove(nameOf(a.spec))
+	l.unstarted(a.spec)
 }
 
 // forgetDropped forgets children that were added and have ended for good:
