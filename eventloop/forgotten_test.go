@@ -388,3 +388,37 @@ func TestAddedUnderTheNameOfOneThatDidNotStart(t *testing.T) {
 		wantTree(s.t, s.loop, "root(a s() d)")
 	}, "a")
 }
+
+// When the root gives up the program ends: what was added is there in the next one, to
+// whichever supervisor, and works go on.
+func TestGivingUpForgetsNothing(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		mixed(t, func(s *drama) {
+			s.cfg.Root.Intensity = supervisor.NoRestarts
+			s.cfg.Root.Children = append(s.cfg.Root.Children, supervisor.Supervisor{Name: "s"})
+			s.loop.Stop(context.Background())
+			mem := new(journal.Memory)
+			log := &heldLog{Log: mem}
+			s.cfg.Log = log
+			s.start()
+			add(s.t, s.loop, "root", worker("c", theDiarist))
+			add(s.t, s.loop, "s", worker("d", theDiarist))
+			add(s.t, s.loop, "s", supervisor.Worker{Name: "e", Machine: theDiarist, Restart: supervisor.Temporary})
+			add(s.t, s.loop, "s", supervisor.Worker{Name: "f", Machine: theDiarist, Restart: supervisor.Temporary})
+			s.do("d", do{Word: "task", Name: "1", Text: "later"})
+			s.do("f", do{Word: "stop"}) // by itself, for good
+			if killed {                 // before the last save
+				log.setSaves(saveLost)
+			}
+			s.do("a", do{Word: "crash"})
+			if <-s.loop.Done(); !errors.Is(s.loop.Err(), eventloop.ErrGaveUp) {
+				s.t.Error(s.loop.Err())
+			}
+			s.cfg.Log = mem.Reopen()
+			s.start()
+			wantTree(s.t, s.loop, "root(a s(d e) c)")
+			time.Sleep(2 * time.Minute)
+			s.told("d", "done 1 later <nil>")
+		}, "a")
+	}
+}

@@ -47,6 +47,12 @@ type ending struct {
 	late  []statemachine.Name  // killed at the end of their grace while leaving
 }
 
+// ends reports whether the program ends: the tree was told to end, or its root has
+// given up. What ends with it is there again in the next one.
+func (l *Loop) ends() bool {
+	return l.leaving || l.tree.Root().Status() == statemachine.Terminating
+}
+
 // Stop ends the application in order: what is queued is stepped and what comes
 // later refused (ErrStopping; reads are answered until their process ends), then the processes terminate in reverse start
 // order, each within its grace, then their states are saved. When ctx ends

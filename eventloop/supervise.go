@@ -123,7 +123,7 @@ func (l *Loop) supervisorExited(pid supervisor.PID, r statemachine.Reason) {
 	l.tellStopped(pid, r)
 	if pid.Node.Parent() == nil {
 		l.rootExited(r)
-	} else if !l.leaving {
+	} else if !l.ends() {
 		l.forgetBelow(pid.Node.Name())
 	}
 }
@@ -322,12 +322,12 @@ func (l *Loop) gone(p *process, pid supervisor.PID, r statemachine.Reason) {
 	tell(l, Exited{Name: p.name, Reason: r})
 	l.parted(p, r)
 	l.endWorks(p)
+	if l.shape.added[p.name] != nil && !l.ends() {
+		l.departed = append(l.departed, p)
+	}
 	l.tree.SetNow(l.now())
 	l.tree.Exited(pid, r)
 	l.tellStopped(pid, r)
-	if l.shape.added[p.name] != nil {
-		l.departed = append(l.departed, p)
-	}
 }
 
 // kill ends the life of p without Terminate.

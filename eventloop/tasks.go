@@ -201,7 +201,7 @@ func (l *Loop) tryAgain(w *work) {
 // they are done in its next life, where the state lasts.
 func (l *Loop) endWorks(p *process) {
 	for _, w := range p.works {
-		if l.leaving && l.lasts(p) {
+		if l.ends() && l.lasts(p) {
 			l.breakOff(w)
 		} else {
 			l.dropWork(w)
