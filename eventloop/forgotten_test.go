@@ -422,3 +422,40 @@ func TestGivingUpForgetsNothing(t *testing.T) {
 		}, "a")
 	}
 }
+
+// A reply that waits for its caller is whole after a replay from a checkpoint too, also
+// if who gave it has been deleted meanwhile.
+func TestReplayOfAReplyOfADeletedProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		mem := new(journal.Memory)
+		log := &heldLog{Log: mem}
+		c := always(log, worker("a", theDiarist), worker("b", theDiarist), worker("w", theDiarist))
+		c.SnapshotBytes = 1
+		s := &stage{t, start(t, c)}
+		s.do("a", do{Word: "call", Name: "w", Text: "wait"})
+		synctest.Wait()
+		if err := s.loop.Suspend(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+		s.do("w", do{Word: "answer", Text: "x"})
+		if err := errors.Join(s.loop.TerminateChild(ctx, "root", "w"), s.loop.DeleteChild(ctx, "root", "w")); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			s.do("b", do{Word: "told", Text: "checkpoint"})
+			synctest.Wait()
+		}
+		log.setSaves(saveLost)
+		if err := s.loop.Resume(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		want, _ := s.loop.GetState(ctx, "a", codec.JSON, nil)
+		c.SnapshotBytes = 0
+		_, past := replay(t, c, mem)
+		if got := stateOf(t, past, "a"); got != string(want) {
+			t.Errorf("a replay has %s; live it was %s", got, want)
+		}
+	})
+}

@@ -323,6 +323,9 @@ func (l *Loop) checkpoint() {
 			p.Keep()
 		}
 	}
+	if l.holdsUndecodable() {
+		return // it would be lost from the checkpoint on
+	}
 	app, err := l.saveShape(true)
 	if err != nil {
 		d.tail, d.entries = 0, 0 // to be tried again later
@@ -333,6 +336,22 @@ func (l *Loop) checkpoint() {
 	d.saving.Store(true)
 	d.tail, d.entries, d.deleted, d.deleting = 0, 0, nil, d.deleted
 	go l.save(u, app)
+}
+
+// holdsUndecodable reports whether a message waits to be stepped whose value only
+// this program has, and a replay from where it came from.
+func (l *Loop) holdsUndecodable() bool {
+	for e := l.post(true).list.head; e != nil; e = e.next {
+		if l.undecodable(e) != nil {
+			return true
+		}
+	}
+	for _, p := range l.waiting {
+		if slices.ContainsFunc(p.committed, func(e *entry) bool { return l.undecodable(e) != nil }) {
+			return true
+		}
+	}
+	return false
 }
 
 // save saves a checkpoint, beside the loop.

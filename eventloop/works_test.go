@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
 )
@@ -129,4 +130,41 @@ func TestWorkWithoutItsTask(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The result of a work that waits for its process is whole after a replay from a
+// checkpoint too, also if the new code of that has no such task.
+func TestReplayOfAResultWithoutItsTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		mem := new(journal.Memory)
+		log := &heldLog{Log: mem}
+		c := always(log, worker("a", theDiarist), worker("b", theDiarist))
+		c.Machines = map[string]statemachine.Server{"diarist": theDiarist, "idler": theIdler}
+		c.SnapshotBytes = 1
+		s := &stage{t, start(t, c)}
+		s.do("a", do{Word: "task", Name: "1", Text: "hello"})
+		if err := s.loop.Suspend(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := s.loop.ChangeCode(ctx, "a", theIdler); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			s.do("b", do{Word: "told", Text: "checkpoint"})
+			synctest.Wait()
+		}
+		log.setSaves(saveLost)
+		if err := s.loop.Resume(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		want, _ := s.loop.GetState(ctx, "a", codec.JSON, nil)
+		c.SnapshotBytes = 0
+		_, past := replay(t, c, mem)
+		if got := stateOf(t, past, "a"); got != string(want) {
+			t.Errorf("a replay has %s; live it was %s", got, want)
+		}
+	})
 }
