@@ -459,3 +459,23 @@ func TestReplayOfAReplyOfADeletedProcess(t *testing.T) {
 		}
 	})
 }
+
+// What was added to a supervisor stays when the name of an addition is taken that has one
+// of the same name below it, and did not start because of that.
+func TestAdditionsBelowTheNamesake(t *testing.T) {
+	mixed(t, func(s *drama) {
+		ctx := context.Background()
+		s.cfg.Root.Children = append(s.cfg.Root.Children, supervisor.Supervisor{Name: "s", Restart: supervisor.Temporary})
+		s.killed()
+		if err := s.loop.StopProcess(ctx, "s", statemachine.Shutdown); err != nil {
+			s.t.Error(err)
+		}
+		add(s.t, s.loop, "root", supervisor.Supervisor{Name: "x", Children: []supervisor.Child{supervisor.Supervisor{Name: "s"}}})
+		s.killed()
+		wantTree(s.t, s.loop, "root(a s())")
+		add(s.t, s.loop, "s", worker("d", theDiarist))
+		add(s.t, s.loop, "root", worker("x", theDiarist))
+		s.killed()
+		wantTree(s.t, s.loop, "root(a s(d) x)")
+	}, "a")
+}

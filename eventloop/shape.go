@@ -270,10 +270,13 @@ func (l *Loop) orphan(p *process) {
 // supersede forgets an addition that is not in the tree, as another has its name
 // now. The states of its workers stay saved.
 func (l *Loop) supersede(a *addition) {
+	name := nameOf(a.spec)
 	for sup := range supervisorsOf(a.spec) {
-		l.forgetBelow(sup)
+		if sup == name || l.tree.Node(sup) == nil { // else it is another's
+			l.forgetBelow(sup)
+		}
 	}
-	l.shape.remove(nameOf(a.spec))
+	delete(l.shape.below[a.sup], name)
 	l.unstarted(a.spec)
 }
 
