@@ -211,10 +211,15 @@ func (l *Loop) addAdded(a *addition) {
 
 // template returns the machine of a SimpleOneForOne supervisor's children.
 func (l *Loop) template(sup statemachine.Name) statemachine.Server {
-	todo := []supervisor.Child{l.cfg.Root}
+	var todo, running []supervisor.Child // the last first: what did not start only if there is no other of the name
 	for _, a := range l.shape.added {
-		todo = append(todo, a.spec)
+		if a.unstarted {
+			todo = append(todo, a.spec)
+		} else {
+			running = append(running, a.spec)
+		}
 	}
+	todo = append(append(todo, l.cfg.Root), running...)
 	for len(todo) > 0 {
 		s, ok := todo[len(todo)-1].(supervisor.Supervisor)
 		todo = todo[:len(todo)-1]
