@@ -315,6 +315,9 @@ func (l *Loop) checkpoint() {
 	if d.tail < l.cfg.SnapshotBytes && d.entries < l.cfg.SnapshotEntries || d.saving.Load() || l.changed || l.leaving || l.ended != nil || !l.tree.Quiet() {
 		return
 	}
+	if l.holdsUndecodable() {
+		return // it would be lost from the checkpoint on
+	}
 	for _, p := range l.procs.all() {
 		if p.dying != nil || p.alive && !p.ready {
 			return // its end is on its way to the journal
@@ -322,9 +325,6 @@ func (l *Loop) checkpoint() {
 		if p.alive && p.Durable() {
 			p.Keep()
 		}
-	}
-	if l.holdsUndecodable() {
-		return // it would be lost from the checkpoint on
 	}
 	app, err := l.saveShape(true)
 	if err != nil {

@@ -221,13 +221,6 @@ func (l *Loop) vacate(name statemachine.Name) {
 	}
 }
 
-// hasWorker reports whether the tree has a worker of that name: then the process of
-// the name is its.
-func (l *Loop) hasWorker(name statemachine.Name) bool {
-	n := l.tree.Node(name)
-	return n != nil && !n.IsSupervisor()
-}
-
 // specified returns the worker of that name of Config.Root, if it was not deleted.
 func (l *Loop) specified(name statemachine.Name) (supervisor.Worker, bool) {
 	todo := []supervisor.Child{without(l.cfg.Root, l.shape.deleted)}
