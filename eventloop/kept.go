@@ -194,7 +194,7 @@ func (l *Loop) keepLetter(all *[]keptLetter, e *entry) error {
 	var err error
 	switch {
 	case s.Gone:
-	case e.kind == kindInput && !e.letter:
+	case e.kind == kindInput && (!e.letter || e.asked != nil && !isDerived(e.asked.id)): // of that caller a replay knows nothing
 		s.Record = e.recordKind()
 		s.Data, err = e.appendInput(nil)
 	case e.kind == kindInput:
@@ -210,7 +210,7 @@ func (l *Loop) keepLetter(all *[]keptLetter, e *entry) error {
 		s.To = e.req.sup
 		s.Data = e.req.encoded()
 	}
-	if e.asked != nil {
+	if e.asked != nil && isDerived(e.asked.id) {
 		s.Call = e.asked.id
 	}
 	*all = append(*all, s)
