@@ -353,3 +353,30 @@ func TestReplayCastsToAChildOfAnAdditionWhoseNameIsAnothers(t *testing.T) {
 		add(t, l, "root", worker("s", theDiarist))
 	})
 }
+
+// The same when that addition is deleted, by its own name or by the name of the other.
+func TestDeletionOfTheNamesakesAddition(t *testing.T) {
+	for _, name := range []statemachine.Name{"s", "x"} {
+		mixed(t, func(s *drama) {
+			ctx := context.Background()
+			s.cfg.Root.Children = append(s.cfg.Root.Children, supervisor.Supervisor{Name: "t"}, supervisor.Supervisor{Name: "s", Restart: supervisor.Temporary})
+			s.killed()
+			if err := s.loop.StopProcess(ctx, "s", statemachine.Shutdown); err != nil {
+				s.t.Error(err)
+			}
+			spec := supervisor.Supervisor{Name: "s"}
+			if name == "x" {
+				spec = supervisor.Supervisor{Name: "x", Children: []supervisor.Child{spec}}
+			}
+			add(s.t, s.loop, "t", spec)
+			s.killed()
+			wantTree(s.t, s.loop, "root(a t() s())")
+			add(s.t, s.loop, "s", worker("d", theDiarist))
+			if err := s.loop.DeleteChild(ctx, "t", name); err != nil {
+				s.t.Error(err)
+			}
+			s.killed()
+			wantTree(s.t, s.loop, "root(a t() s(d))")
+		}, "a")
+	}
+}

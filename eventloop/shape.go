@@ -63,12 +63,11 @@ func (s *shape) put(child statemachine.Name, a *addition) {
 	s.below[a.sup][child] = a
 }
 
-// remove forgets the child, and what was added below it.
-func (s *shape) remove(child statemachine.Name) {
+// remove forgets the child, and what was added to the supervisors in it.
+func (s *shape) remove(child statemachine.Name, below map[statemachine.Name]bool) {
 	if a := s.added[child]; a != nil {
 		delete(s.added, child)
 		delete(s.below[a.sup], child)
-		below := supervisorsOf(a.spec)
 		for sup := range below {
 			s.forgetBelow(sup)
 		}
@@ -88,8 +87,8 @@ func (s *shape) restore(sups map[statemachine.Name]bool) {
 // forgetBelow forgets what was added to sup and what was deleted from it,
 // because it has ended.
 func (s *shape) forgetBelow(sup statemachine.Name) {
-	for child := range s.below[sup] {
-		s.remove(child)
+	for child, a := range s.below[sup] {
+		s.remove(child, supervisorsOf(a.spec))
 	}
 	delete(s.below, sup)
 	maps.DeleteFunc(s.deleted, func(p place, _ bool) bool {
@@ -143,17 +142,18 @@ func workersOf(c supervisor.Child) []statemachine.Name {
 // and of all below it: its place in the shape, its processes, and what was
 // saved for them.
 func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
-	names := workersOf(spec)
-	for below := range supervisorsOf(spec) {
-		for added, a := range l.shape.below[below] {
-			l.forget(below, added, a.spec)
+	names, below := workersOf(spec), supervisorsOf(spec)
+	maps.DeleteFunc(below, func(name statemachine.Name, _ bool) bool { return l.tree.Node(name) != nil }) // another's
+	for sup := range below {
+		for added, a := range l.shape.below[sup] {
+			l.forget(sup, added, a.spec)
 		}
 	}
 	if l.shape.added[child] != nil {
-		l.shape.remove(child)
+		l.shape.remove(child, below)
 	} else {
-		for below := range supervisorsOf(spec) {
-			l.shape.forgetBelow(below) // the restart of sup may bring it back
+		for sup := range below {
+			l.shape.forgetBelow(sup) // the restart of its supervisor may bring it back
 		}
 		l.shape.deleted[place{sup, child}] = true
 	}
