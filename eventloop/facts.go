@@ -123,10 +123,14 @@ func (l *Loop) appendMessage(dst []byte, e *entry) ([]byte, error) {
 }
 
 func (l *Loop) processNamed(name statemachine.Name) statemachine.Process {
-	if p := l.procs.find(name); p != nil {
-		return p.Process
+	p := l.procs.find(name)
+	if p == nil && l.replays() {
+		p = l.past.dropped[name] // in the batch that has its word, which was written before that was stepped
 	}
-	return nil
+	if p == nil {
+		return nil
+	}
+	return p.Process
 }
 
 // readMessage is the inverse of writeMessage. What is not waited for any more

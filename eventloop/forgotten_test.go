@@ -380,3 +380,29 @@ func TestDeletionOfTheNamesakesAddition(t *testing.T) {
 		}, "a")
 	}
 }
+
+// A reply that was written while the callee was there, in the batch in which it is
+// deleted, is in a replay what it was live.
+func TestReplayOfAReplyBehindADeletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := new(journal.Memory)
+		log := &heldLog{Log: mem}
+		program := func(log journal.Log) *stage {
+			return &stage{t, start(t, always(log, worker("a", theDiarist), worker("v", theVolatile)))}
+		}
+		s := program(log)
+		log.hold()
+		s.begin("a", do{Word: "call", Name: "v", Text: "diary"})
+		synctest.Wait()
+		terminated := inBackground(func() error { return s.loop.TerminateChild(context.Background(), "root", "v") })
+		synctest.Wait()
+		deleted := inBackground(func() error { return s.loop.DeleteChild(context.Background(), "root", "v") })
+		log.release()
+		if err := errors.Join(<-terminated, <-deleted); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		want := s.do("a", do{Word: "diary"})
+		program(mem.Reopen()).told("a", want)
+	})
+}

@@ -31,8 +31,8 @@ type past struct {
 
 	failed error // what the observer of a Replay has returned
 
-	retries []*entry                   // until the journal says that their turn has come
-	dropped map[statemachine.Name]bool // forgotten in this run of the program
+	retries []*entry                       // until the journal says that their turn has come
+	dropped map[statemachine.Name]*process // forgotten in this run of the program
 }
 
 type pastBatch struct {
@@ -57,7 +57,7 @@ func (l *Loop) replays() bool { return l.past != nil }
 func (l *Loop) recover() error {
 	p := &past{
 		batches: make(chan pastBatch, readAhead), stop: make(chan struct{}), done: make(chan error, 1),
-		dropped: map[statemachine.Name]bool{},
+		dropped: map[statemachine.Name]*process{},
 	}
 	l.past = p
 	for _, p := range l.procs.all() {
@@ -281,7 +281,7 @@ func (p *past) retry(r *request, e *entry) {
 func (l *Loop) addressed(rec journal.Entry, e *entry) error {
 	p := l.procs.find(statemachine.Name(rec.Name))
 	switch {
-	case p == nil && l.past.dropped[statemachine.Name(rec.Name)]:
+	case p == nil && l.past.dropped[statemachine.Name(rec.Name)] != nil:
 		return nil // it was refused: the process had ended for good
 	case p != nil && p.born > 0 && (p.born == l.past.index || l.past.behind && p.born+1 == l.past.index):
 		return nil // it was written for another, that had the name before

@@ -165,7 +165,7 @@ func (l *Loop) forget(sup, child statemachine.Name, spec supervisor.Child) {
 			p.gone.Store(true)
 			p.node = nil // which may come back, with a new process
 			if l.replays() {
-				l.past.dropped[name] = true
+				l.past.dropped[name] = p
 			}
 			l.procs.remove(p)
 			l.forgetState(p)
@@ -253,7 +253,7 @@ func (l *Loop) orphan(p *process) {
 	p.gone.Store(true)
 	p.node = nil
 	if l.replays() {
-		l.past.dropped[p.name] = true
+		l.past.dropped[p.name] = p
 	}
 	l.procs.remove(p)
 	l.forgetState(p)

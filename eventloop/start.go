@@ -82,7 +82,7 @@ func (l *Loop) newTree() error {
 	l.changed, l.leaving = false, false
 	l.ended, l.unborn = nil, nil
 	if l.replays() {
-		l.past.retries, l.past.dropped = nil, map[statemachine.Name]bool{}
+		l.past.retries, l.past.dropped = nil, map[statemachine.Name]*process{}
 	}
 	l.shape.missing = maps.Clone(l.shape.deleted)
 	for _, a := range l.shape.added {
