@@ -125,7 +125,7 @@ func (l *Loop) appendMessage(dst []byte, e *entry) ([]byte, error) {
 func (l *Loop) processNamed(name statemachine.Name) statemachine.Process {
 	p := l.procs.find(name)
 	if p == nil && l.replays() {
-		p = l.past.dropped[name] // in the batch that has its word, which was written before that was stepped
+		p = l.past.dropped[name] // its reply was written before what dropped it was stepped: both are in one batch
 	}
 	if p == nil {
 		return nil

@@ -59,7 +59,6 @@ type process struct {
 	stays bool // they wait even when their callers have gone; the queue's lock guards it
 
 	journaled bool        // its inputs are journaled; never changes once it was started
-	static    bool        // Config.Root has it; never changes
 	born      uint64      // the batch of a replay that added it; 0 for none
 	gone      atomic.Bool // it was dropped or deleted: the name may be another's
 }
@@ -90,22 +89,29 @@ func isContinue(e *entry) bool {
 // owner returns the process of a worker's node.
 func owner(n *supervisor.Node) *process { return n.Owner.(*process) }
 
+// hasWorker reports whether the tree has a worker of that name: then the process of
+// the name is its.
+func (l *Loop) hasWorker(name statemachine.Name) bool {
+	n := l.tree.Node(name)
+	return n != nil && !n.IsSupervisor()
+}
+
 // addProcesses makes the processes of all workers in specs and below.
-func (l *Loop) addProcesses(specs []supervisor.Child, static bool) {
+func (l *Loop) addProcesses(specs []supervisor.Child) {
 	for _, spec := range specs {
 		switch spec := spec.(type) {
 		case supervisor.Supervisor:
 			if spec.Strategy != supervisor.SimpleOneForOne { // whose child is a template
-				l.addProcesses(spec.Children, static)
+				l.addProcesses(spec.Children)
 			}
 		case supervisor.Worker:
-			l.addProcess(spec, static)
+			l.addProcess(spec)
 		}
 	}
 }
 
-func (l *Loop) addProcess(w supervisor.Worker, static bool) *process {
-	p := &process{name: w.Name, specified: w.Machine, static: static}
+func (l *Loop) addProcess(w supervisor.Worker) *process {
+	p := &process{name: w.Name, specified: w.Machine}
 	p.runs(w.Machine, w.Machine.New(w.Name, l.moment))
 	p.journaled = (l.cfg.Durability == Always || l.replays()) && p.Durable() // a journal may be of a program with Always
 	if l.replays() && !l.booting {
@@ -127,7 +133,7 @@ func (l *Loop) processOf(n *supervisor.Node) *process {
 	if p == nil || p.specified != w.Machine {
 		old := p
 		delete(l.shape.changed, w.Name)
-		p = l.addProcess(w, old != nil && old.static)
+		p = l.addProcess(w)
 		if old != nil {
 			l.inherit(p, old)
 			l.inheritState(p, old)

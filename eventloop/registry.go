@@ -67,10 +67,3 @@ func (r *registry) all() []*process {
 func (r *registry) inOrder() []*process {
 	return slices.SortedFunc(slices.Values(r.all()), func(p, q *process) int { return cmp.Compare(p.name, q.name) })
 }
-
-// hasWorker reports whether the tree has a worker of that name: then the process of
-// the name is its.
-func (l *Loop) hasWorker(name statemachine.Name) bool {
-	n := l.tree.Node(name)
-	return n != nil && !n.IsSupervisor()
-}

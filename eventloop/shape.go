@@ -217,7 +217,7 @@ func (l *Loop) vacate(name statemachine.Name) {
 		l.orphan(p)
 	}
 	if is && l.procs.find(name) == nil {
-		l.addProcess(w, true)
+		l.addProcess(w)
 	}
 }
 
@@ -339,8 +339,7 @@ type savedAddition struct {
 // states, the supervisors' memory too if it is taken in the middle of a run. The
 // function encodes it, on any goroutine. An error is that of a machine's codec.
 func (l *Loop) saveShape(running bool) (encode func() []byte, err error) {
-	s := savedShape{Gone: l.shape.deleted.saved(), Absent: l.shape.missing.saved(), Changed: maps.Clone(l.shape.changed), Bounds: &bounds{}}
-	*s.Bounds = l.bounds
+	s := savedShape{Gone: l.shape.deleted.saved(), Absent: l.shape.missing.saved(), Changed: maps.Clone(l.shape.changed), Bounds: new(l.bounds)}
 	err = aside(l.cfg.Root.Name, "encode", func() (err error) { // codecs do
 		s.Kept, err = l.keep()
 		return err
@@ -400,7 +399,7 @@ func (l *Loop) loadShape(app []byte) (tree []byte, k *kept, err error) {
 // whether there is one decides what becomes of what is sent to it.
 func (l *Loop) populate() {
 	l.procs = registry{}
-	l.addProcesses(without(l.cfg.Root, l.shape.deleted).Children, true)
+	l.addProcesses(without(l.cfg.Root, l.shape.deleted).Children)
 	for _, a := range l.shape.inOrder() {
 		if !a.unstarted { // else who is there by its name is another's
 			l.addAdded(a)

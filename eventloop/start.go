@@ -56,7 +56,7 @@ func blankLoop(cfg Config) (*Loop, error) {
 	if err := l.newTree(); err != nil {
 		return l, err
 	}
-	l.addProcesses(cfg.Root.Children, true)
+	l.addProcesses(cfg.Root.Children)
 	l.static = map[statemachine.Name]bool{}
 	for _, p := range l.procs.all() {
 		l.static[p.name] = true
@@ -199,14 +199,14 @@ func (l *Loop) wholeUpdate() (journal.Update, error) {
 func (l *Loop) addAdded(a *addition) {
 	if w, ok := a.spec.(supervisor.Worker); ok && w.Machine == nil {
 		w.Machine = l.template(a.sup) // of a SimpleOneForOne supervisor
-		l.addProcess(w, false)
+		l.addProcess(w)
 		return
 	}
 	spec := a.spec
 	if s, ok := spec.(supervisor.Supervisor); ok {
 		spec = without(s, l.shape.deleted)
 	}
-	l.addProcesses([]supervisor.Child{spec}, false)
+	l.addProcesses([]supervisor.Child{spec})
 }
 
 // template returns the machine of a SimpleOneForOne supervisor's children.

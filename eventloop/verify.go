@@ -70,7 +70,7 @@ func (v *verifier) know(sup statemachine.Name, c supervisor.Child) {
 			c.Machine = v.templates[sup]
 		}
 		if c.Machine != nil {
-			p := v.loop.addProcess(c, false)
+			p := v.loop.addProcess(c)
 			v.procs[c.Name] = append(v.procs[c.Name], p)
 		}
 	case supervisor.Supervisor:
