@@ -59,20 +59,17 @@ func (b *Builder) AddFunc(kind Kind, name string, encode Encode) error {
 	}
 	// encode is given the spare room behind the entry's name and not the buffer, so that it cannot touch what is there.
 	n := len(b.buf)
-	ended := false
-	defer func() {
-		if !ended { // nor is there anything of it if encode panics, or ends the goroutine
-			b.buf = b.buf[:at]
-		}
-	}()
-	data, err := encode(b.buf[n:n:cap(b.buf)])
-	if err == nil {
-		err = b.checkRoom(len(data))
-	}
+	spare := b.buf[n:n:cap(b.buf)]
+	b.buf = b.buf[:at] // and so it stays if encode fails, panics or ends the goroutine
+	data, err := encode(spare)
 	if err != nil {
 		return err
 	}
-	ended = true
+	b.buf = b.buf[:n]
+	if err := b.checkRoom(len(data)); err != nil {
+		b.buf = b.buf[:at]
+		return err
+	}
 	if inPlace := len(data) > 0 && n < cap(b.buf) && &data[0] == &b.buf[:n+1][n]; inPlace {
 		b.buf = b.buf[:n+len(data)]
 	} else {
