@@ -88,3 +88,34 @@ func TestStartFromACheckpointWithoutAVolatileProcess(t *testing.T) {
 		}
 	})
 }
+
+// Inputs that wait for a process that is suspended keep no journal from being
+// truncated, and are there after a kill -9.
+func TestCheckpointWhileInputsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(journal.Memory)
+		program := func(log journal.Log) eventloop.Config {
+			c := always(log, worker("a", newMachine()), worker("b", newMachine()))
+			c.SnapshotBytes = 1
+			return c
+		}
+		l := start(t, program(log))
+		if err := l.Suspend(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := refTo(t, l, "a").Cast(t.Context(), input{Add: 7}); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			call(t, refTo(t, l, "b"), input{Add: 1})
+			synctest.Wait()
+		}
+		killed := log.Reopen()
+		batches := 0
+		err := killed.Recover(func(journal.Snapshot) error { return nil }, func(uint64, journal.Batch) error { batches++; return nil })
+		if err != nil || batches > 0 {
+			t.Errorf("%d batches are behind the checkpoint, %v", batches, err)
+		}
+		wantSum(t, program(killed), "a", 7)
+	})
+}

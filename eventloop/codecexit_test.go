@@ -18,12 +18,7 @@ import (
 // only; and, if that was another caller's goroutine, that one its answer.
 func TestGoexitWhileJournaling(t *testing.T) {
 	m := newMachine()
-	m.Input = codec.Convert(codec.Of[input](), func(in input) input {
-		if in.Add == 13 {
-			runtime.Goexit()
-		}
-		return in
-	}, func(in input) (input, error) { return in, nil })
+	m.Input = unlucky()
 	log := new(journal.Memory)
 	l := start(t, always(log, worker("a", m)))
 	a := refTo(t, l, "a")
@@ -45,6 +40,16 @@ func TestGoexitWhileJournaling(t *testing.T) {
 	if got := call(t, a, input{Add: 1}); got.Sum != 20*10+190-13+1 || failed < 1 || failed > 2 {
 		t.Errorf("%+v, and %d calls failed; want a sum of %d, and one or two", got, failed, 20*10+190-13+1)
 	}
+}
+
+// unlucky is a codec that ends the goroutine which encodes an input of 13.
+func unlucky() codec.Codec[input] {
+	return codec.Convert(codec.Of[input](), func(in input) input {
+		if in.Add == 13 {
+			runtime.Goexit()
+		}
+		return in
+	}, func(in input) (input, error) { return in, nil })
 }
 
 // explosive is a codec that ends the goroutine which encodes, as long as armed.

@@ -45,9 +45,8 @@
 //
 // Time never goes back, from one start of the program to the next either: one
 // that ran with a clock that was ahead goes on from there, and stays ahead, as
-// long as it has its journal. Timers keep the time that they were set for. While
-// inputs wait for a process that is suspended, and once a supervisor was given
-// another spec, the journal is not truncated.
+// long as it has its journal. Timers keep the time that they were set for. Once a
+// supervisor was given another spec, the journal is not truncated.
 //
 // # Limits
 //

@@ -42,7 +42,7 @@ type sys struct {
 // ended too: their outcome is unknown. What ends it
 // (its supervisor, StopProcess, Kill, an exit of who it is linked to) ends it all
 // the same, and its Terminate runs; what waited is stepped by its next life, if
-// there is one. While inputs that are in the journal wait, that is not truncated.
+// there is one.
 //
 // A supervisor handles nothing that is sent to it until Resume; its children go on.
 //

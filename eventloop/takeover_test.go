@@ -2,11 +2,9 @@ package eventloop_test
 
 import (
 	"context"
-	"runtime"
 	"testing"
 	"testing/synctest"
 
-	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
 )
 
@@ -15,13 +13,9 @@ import (
 func TestGoexitBehindAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine()
-		m.Input = codec.Convert(codec.Of[input](), func(in input) input {
-			if in.Add == 13 {
-				runtime.Goexit()
-			}
-			return in
-		}, func(in input) (input, error) { return in, nil })
-		log := &heldLog{Log: new(journal.Memory)}
+		m.Input = unlucky()
+		mem := new(journal.Memory)
+		log := &heldLog{Log: mem}
 		l := start(t, always(log, worker("a", m), worker("b", m)))
 		a, b := refTo(t, l, "a"), refTo(t, l, "b")
 		log.hold()
@@ -36,5 +30,6 @@ func TestGoexitBehindAnEnd(t *testing.T) {
 		if got := call(t, a, input{Add: 1}); got.Sum != 1 || got.Inits != 2 {
 			t.Errorf("%+v, want a sum of 1 in the second life", got)
 		}
+		wantSum(t, always(mem.Reopen(), worker("a", m), worker("b", m)), "a", 1)
 	})
 }
