@@ -33,11 +33,7 @@ func checkpointAndCast(t *testing.T, mem *journal.Memory, children []supervisor.
 		program := func(log journal.Log) *stage { return &stage{t, start(t, diarists(log, children))} }
 		s := program(log)
 		prepare(t, s.loop)
-		for range 3 {
-			s.do("a", do{Word: "told", Text: "checkpoint"})
-			synctest.Wait()
-		}
-		log.setSaves(saveLost)
+		s.lastCheckpoint(log, "a")
 		s.do("a", do{Word: "both", Name: name, Text: "told", Then: "told"})
 		want := s.do("a", do{Word: "diary"})
 		again := program(mem.Reopen())
@@ -282,25 +278,12 @@ func TestReplayCountsWhatWasNotDelivered(t *testing.T) {
 		if err := errors.Join(s.loop.Suspend(ctx, "a"), s.loop.TerminateChild(ctx, "root", "v")); err != nil {
 			t.Fatal(err)
 		}
-		for range 3 {
-			synctest.Wait()
-			s.do("b", do{Word: "told", Text: "checkpoint"})
-		}
-		synctest.Wait()
-		log.setSaves(saveLost)
+		s.lastCheckpoint(log, "b")
 		if err := s.loop.Kill(ctx, "a"); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
-		want, err := s.loop.GetState(ctx, "a", codec.JSON, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
 		c.SnapshotBytes = 0
-		_, past := replay(t, c, mem)
-		if got := stateOf(t, past, "a"); got != string(want) {
-			t.Errorf("a replay has %s; live it was %s", got, want)
-		}
+		s.wantReplayed(c, mem, "a")
 	})
 }
 

@@ -96,6 +96,30 @@ func stateOf(t *testing.T, past *eventloop.Replayed, name statemachine.Name) str
 	return strings.TrimPrefix(string(state), "<")
 }
 
+// lastCheckpoint has a checkpoint taken, by what name is given to do, and none after it.
+func (s *stage) lastCheckpoint(log *heldLog, name statemachine.Name) {
+	s.t.Helper()
+	for range 3 {
+		s.do(name, do{Word: "told", Text: "checkpoint"})
+		synctest.Wait()
+	}
+	log.setSaves(saveLost)
+}
+
+// wantReplayed checks that a replay of what log has knows name as it is live.
+func (s *stage) wantReplayed(c eventloop.Config, log *journal.Memory, name statemachine.Name) {
+	s.t.Helper()
+	synctest.Wait()
+	want, err := s.loop.GetState(s.t.Context(), name, codec.JSON, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, past := replay(s.t, c, log)
+	if got := stateOf(s.t, past, name); got != string(want) {
+		s.t.Errorf("a replay has %s; live it was %s", got, want)
+	}
+}
+
 // A replay tells of every step of the journal, as it was when it was live, and
 // of nothing else.
 func TestReplay(t *testing.T) {

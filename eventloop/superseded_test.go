@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/eventloop"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
@@ -102,21 +101,12 @@ func TestReplayOfAReplyOfADeletedProcess(t *testing.T) {
 		if err := errors.Join(s.loop.TerminateChild(ctx, "root", "w"), s.loop.DeleteChild(ctx, "root", "w")); err != nil {
 			t.Fatal(err)
 		}
-		for range 3 {
-			s.do("b", do{Word: "told", Text: "checkpoint"})
-			synctest.Wait()
-		}
-		log.setSaves(saveLost)
+		s.lastCheckpoint(log, "b")
 		if err := s.loop.Resume(ctx, "a"); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
-		want, _ := s.loop.GetState(ctx, "a", codec.JSON, nil)
 		c.SnapshotBytes = 0
-		_, past := replay(t, c, mem)
-		if got := stateOf(t, past, "a"); got != string(want) {
-			t.Errorf("a replay has %s; live it was %s", got, want)
-		}
+		s.wantReplayed(c, mem, "a")
 	})
 }
 
@@ -167,20 +157,8 @@ func TestReplayOfThePoolThatRuns(t *testing.T) {
 		s := &stage{t, start(t, config(log))}
 		add(t, s.loop, "pool", supervisor.Worker{Name: "d"})
 		s.do("d", do{Word: "monitor", Name: "a"})
-		for range 3 {
-			s.do("a", do{Word: "told", Text: "checkpoint"})
-			synctest.Wait()
-		}
-		log.setSaves(saveLost)
+		s.lastCheckpoint(log, "a")
 		s.do("a", do{Word: "crash"})
-		synctest.Wait()
-		want, err := s.loop.GetState(t.Context(), "d", codec.JSON, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, past := replay(t, config(nil), mem)
-		if got := stateOf(t, past, "d"); got != string(want) {
-			t.Errorf("a replay has %s; live it was %s", got, want)
-		}
+		s.wantReplayed(config(nil), mem, "d")
 	})
 }

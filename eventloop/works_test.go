@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lineshaft/lineshaft/codec"
 	"github.com/lineshaft/lineshaft/journal"
 	"github.com/lineshaft/lineshaft/statemachine"
 )
@@ -106,11 +105,7 @@ func TestWorkWithoutItsTask(t *testing.T) {
 				if err := errors.Join(s.loop.Suspend(ctx, "a"), s.loop.ChangeCode(ctx, "a", theIdler), s.loop.Resume(ctx, "a")); err != nil {
 					t.Fatal(err)
 				}
-				for range 3 {
-					s.do("a", do{Word: "told", Text: "x"})
-					synctest.Wait()
-				}
-				log.setSaves(saveLost)
+				s.lastCheckpoint(log, "a")
 				again := func() {
 					mem = mem.Reopen()
 					c.Log = mem
@@ -151,20 +146,11 @@ func TestReplayOfAResultWithoutItsTask(t *testing.T) {
 		if err := s.loop.ChangeCode(ctx, "a", theIdler); err != nil {
 			t.Fatal(err)
 		}
-		for range 3 {
-			s.do("b", do{Word: "told", Text: "checkpoint"})
-			synctest.Wait()
-		}
-		log.setSaves(saveLost)
+		s.lastCheckpoint(log, "b")
 		if err := s.loop.Resume(ctx, "a"); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
-		want, _ := s.loop.GetState(ctx, "a", codec.JSON, nil)
 		c.SnapshotBytes = 0
-		_, past := replay(t, c, mem)
-		if got := stateOf(t, past, "a"); got != string(want) {
-			t.Errorf("a replay has %s; live it was %s", got, want)
-		}
+		s.wantReplayed(c, mem, "a")
 	})
 }
